@@ -1,0 +1,242 @@
+"""The promises that plug-ins keep. One contract suite per port runs over every plug-in found (tests/contracts)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import ClassVar, Protocol
+
+from pydantic import BaseModel
+
+from app.domain.difficulty import Band
+from app.domain.problem import Draft, Judgement, Message, Problem, Reply
+from app.domain.tree import Brief, Node, Step
+from app.domain.values import Arguments, Value
+
+# --- Sandbox ---------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one program may use, all its calls together."""
+
+    wall_ms: int = 1_000
+    cpu_ms: int = 1_000
+    memory_mb: int = 256
+    output_bytes: int = 1 << 20  # all encoded values together
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One call of a function that the program defines."""
+
+    function: str
+    arguments: Arguments
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """Untrusted source and the calls to make, all in one isolated process, in order."""
+
+    source: str
+    calls: tuple[Call, ...]
+    limits: Limits = Limits()
+
+
+class Status(StrEnum):
+    """How one call ended. All but `VALUE` are the program's own doing; our trouble raises SandboxUnavailable."""
+
+    VALUE = "value"
+    EXCEPTION = "exception"
+    TIMEOUT = "timeout"
+    MEMORY = "memory"
+    OUTPUT_LIMIT = "output_limit"
+    UNSUPPORTED = "unsupported"  # the result is no plain value: see app.domain.values
+    CRASHED = "crashed"  # exit, signal, or a broken result channel
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """The end of one call. `error` names the exception type; `loading` tells that the module itself failed.
+
+    Calls after the one that ended the process carry that call's status.
+    """
+
+    status: Status
+    value: Value = None
+    error: str = ""
+    detail: str = ""
+    loading: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Execution:
+    """One outcome per call, in order, with what was used."""
+
+    outcomes: tuple[Outcome, ...]
+    wall_us: int
+    cpu_us: int
+    max_rss_kb: int
+
+
+class Isolation(StrEnum):
+    """Named levels, strongest first; see docs/sandbox.md for the layers of each."""
+
+    FULL = "full"  # namespaces, landlock, seccomp
+    CONTAINED = "contained"  # landlock and seccomp: a container that forbids namespaces
+    FILTERED = "filtered"  # seccomp with opening files denied
+
+
+class Sandbox(Protocol):
+    """Runs untrusted programs; awaited from one event loop.
+
+    Replicas differ in their hash seed and share no process, so that running a program on two of them shows whether
+    it is deterministic.
+    """
+
+    @property
+    def isolation(self) -> Isolation: ...
+
+    async def run(self, program: Program, *, replica: int = 0) -> Execution:
+        """Raises SandboxUnavailable (retryable) where the isolation itself failed; never for what a program does."""
+        ...
+
+
+class SandboxFactory(Protocol):
+    """Opens a pool of isolated interpreters that have imported `preload` before any program runs.
+
+    `preload` names modules whose code the program may import although no file can be read inside.
+    """
+
+    def __call__(self, *, preload: Sequence[str] = ()) -> AbstractAsyncContextManager[Sandbox]: ...
+
+
+# --- Environments ----------------------------------------------------------------------------------------------
+
+
+class Environment(Protocol):
+    """A kind of verifiable problem."""
+
+    name: ClassVar[str]
+    title: ClassVar[str]
+    version: ClassVar[str]  # raised whenever checking, presenting or verifying changes
+    Options: ClassVar[type[BaseModel]]  # the environment's own settings, all with defaults
+
+    def parse(self, reply: str) -> Draft:
+        """Cuts the reply into its blocks. Raises InvalidProposal."""
+        ...
+
+    async def check(self, draft: Draft, sandbox: Sandbox, options: BaseModel) -> Problem:
+        """Executes the draft twice for its gold outputs. Raises InvalidProposal."""
+        ...
+
+    def present(self, problem: Problem) -> Mapping[str, Value]:
+        """What the student may see, and nothing else: the variables of its prompt templates."""
+        ...
+
+    async def verify(self, problem: Problem, replies: Sequence[str], sandbox: Sandbox) -> list[Judgement]:
+        """One judgement per reply. Infrastructure trouble becomes Verdict.ERROR for the replies that it hit."""
+        ...
+
+    def reference_answer(self, problem: Problem) -> str:
+        """A reply that passes, made from the gold values: for tests, exports and the review screen."""
+        ...
+
+
+# --- Engines ---------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class ProposalRequest:
+    """One proposal to write: the facts and the prompt rendered from them."""
+
+    brief: Brief
+    messages: tuple[Message, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptRequest:
+    """`n` independent attempts at one problem. `view` is what `Environment.present` gave.
+
+    `messages` is the chat prompt, `prompt` the plain one for base models; the engine's options say which is used.
+    """
+
+    environment: str
+    view: Mapping[str, Value]
+    messages: tuple[Message, ...]
+    prompt: str
+    n: int
+    rng: int
+
+
+class Teacher(Protocol):
+    async def propose(self, request: ProposalRequest) -> Reply:
+        """Raises EngineError: `retryable` tells whether asking again can help."""
+        ...
+
+
+class Student(Protocol):
+    async def attempt(self, request: AttemptRequest) -> list[Reply]:
+        """Exactly `n` replies, or EngineError and none."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class EngineContext:
+    """What a worker lends to its engines."""
+
+    open_sandbox: SandboxFactory
+    parallel: int = 1  # processes that an engine of our own may keep busy
+
+
+class Engine(Protocol):
+    """A source of teachers and students. Opened once per lane, as an async context manager."""
+
+    name: ClassVar[str]
+    title: ClassVar[str]
+    TeacherOptions: ClassVar[type[BaseModel]]
+    StudentOptions: ClassVar[type[BaseModel]]
+
+    def teacher(self, options: BaseModel, context: EngineContext) -> AbstractAsyncContextManager[Teacher]: ...
+
+    def student(self, options: BaseModel, context: EngineContext) -> AbstractAsyncContextManager[Student]: ...
+
+
+# --- Strategies ------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The parameters of progression that a run sets."""
+
+    turns: int
+    branching: int
+    target: Band
+
+
+class Strategy(Protocol):
+    """Decides the next turn from the finished ones; pure and deterministic."""
+
+    name: ClassVar[str]
+    title: ClassVar[str]
+    remembers: ClassVar[bool]  # False: the teacher is told nothing of earlier turns (the baseline)
+
+    def next(self, nodes: Sequence[Node], plan: Plan) -> Sequence[Step]:
+        """The steps of the next turn, one per branch; empty when the chain is done."""
+        ...
+
+
+# --- Exporters -------------------------------------------------------------------------------------------------
+
+
+class Exporter(Protocol):
+    """Writes the wide rows of a frozen curriculum version in one file format, byte-identical every time."""
+
+    name: ClassVar[str]
+    title: ClassVar[str]
+    suffix: ClassVar[str]
+    media_type: ClassVar[str]
+
+    def render(self, rows: Sequence[Mapping[str, object]]) -> bytes: ...
