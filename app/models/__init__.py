@@ -1,0 +1,35 @@
+"""SQLAlchemy tables, one file per aggregate."""
+
+from app.models.accounts import ApiToken, AuditEvent, Membership, SignInLink, User, WebSession, Workspace
+from app.models.base import Base
+from app.models.curricula import Curriculum, CurriculumItem, CurriculumVersion, Export
+from app.models.runs import Chain, Event, Incident, LaneSlot, ModelProfile, Run
+from app.models.seeds import Seed, SeedSet
+from app.models.variants import Attempt, Decision, Measurement, Variant
+
+__all__ = [
+    "ApiToken",
+    "Attempt",
+    "AuditEvent",
+    "Base",
+    "Chain",
+    "Curriculum",
+    "CurriculumItem",
+    "CurriculumVersion",
+    "Decision",
+    "Event",
+    "Export",
+    "Incident",
+    "LaneSlot",
+    "Measurement",
+    "Membership",
+    "ModelProfile",
+    "Run",
+    "Seed",
+    "SeedSet",
+    "SignInLink",
+    "User",
+    "Variant",
+    "WebSession",
+    "Workspace",
+]

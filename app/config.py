@@ -1,0 +1,68 @@
+"""Settings of the process, from environment variables and `.env`. Plug-ins own theirs, under their own prefix."""
+
+from __future__ import annotations
+
+import os
+from functools import lru_cache
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """Every setting has a default that suits one machine; docs/configuration.md lists them."""
+
+    model_config = SettingsConfigDict(env_prefix="CAIRN_", env_file=".env", extra="ignore")
+
+    database_url: str | None = Field(
+        default=None,
+        validation_alias="DATABASE_URL",
+        description="An existing PostgreSQL 15 or newer; without it `cairn up` starts its own.",
+    )
+    redis_url: str | None = Field(
+        default=None,
+        validation_alias="REDIS_URL",
+        description="An existing Redis or Valkey; without it `cairn up` starts its own.",
+    )
+    data_dir: Path = Field(default=Path(".cairn"), description="Databases, logs and exports of the local stack.")
+    host: str = Field(default="127.0.0.1", description="Address that the web server listens on.")
+    port: int = Field(default=8000, ge=1, le=65535, description="First port to try; a taken one gives the next.")
+    public_url: str | None = Field(default=None, description="Address that browsers use, when a proxy stands before.")
+    secure_cookies: bool = Field(default=False, description="Mark cookies Secure; set it wherever HTTPS is used.")
+    debug: bool = Field(default=False, description="Show tracebacks. Never on a shared machine.")
+
+    worker_processes: int = Field(
+        default_factory=lambda: max(1, os.cpu_count() or 1), ge=1, description="Worker processes that drive lanes."
+    )
+    lane_chains: int = Field(default=16, ge=1, le=4096, description="Chains that one lane drives at once.")
+    lane_slice_s: float = Field(default=300.0, gt=0, description="Seconds after which a lane hands over to a new one.")
+    lease_s: float = Field(default=45.0, gt=0, description="Seconds after which a silent lane loses its chains.")
+    heartbeat_s: float = Field(default=10.0, gt=0, description="Seconds between two renewals of a lane's leases.")
+    control_s: float = Field(default=1.0, gt=0, description="Seconds between two looks at pause and cancel.")
+    reconcile_s: float = Field(default=15.0, gt=0, description="Seconds between two searches for stalled runs.")
+
+    minimum_isolation: Literal["full", "contained", "filtered"] = Field(
+        default="filtered", description="Weakest sandbox level under which a worker agrees to start."
+    )
+    max_upload_mb: int = Field(default=64, ge=1, description="Largest file that a seed import takes.")
+
+    @field_validator("database_url")
+    @classmethod
+    def _use_psycopg(cls, url: str | None) -> str | None:
+        """Lets the usual spellings through: this project speaks to PostgreSQL by psycopg 3."""
+        if url is None:
+            return None
+        for prefix in ("postgresql://", "postgres://"):
+            if url.startswith(prefix):
+                return "postgresql+psycopg://" + url.removeprefix(prefix)
+        if not url.startswith("postgresql+psycopg://"):
+            raise ValueError("DATABASE_URL must start with postgresql://")
+        return url
+
+
+@lru_cache
+def settings() -> Settings:
+    """The settings of this process, read once."""
+    return Settings()

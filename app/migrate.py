@@ -1,0 +1,34 @@
+"""Brings a database to the newest schema. Safe to call from several processes at once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import create_engine, text
+
+# One number for this project's migrations among the advisory locks of a shared server.
+_LOCK = 7_216_041
+
+
+def config(database_url: str) -> Config:
+    """Alembic's configuration, in code: there is no ini file to keep in step."""
+    alembic = Config()
+    alembic.set_main_option("script_location", str(Path(__file__).resolve().parent.parent / "migrations"))
+    alembic.attributes["database_url"] = database_url
+    return alembic
+
+
+def upgrade(database_url: str) -> None:
+    """Runs the missing migrations, one process at a time; each migration is one transaction."""
+    engine = create_engine(database_url)
+    try:
+        with engine.connect() as connection:
+            connection.execute(text("select pg_advisory_lock(:lock)"), {"lock": _LOCK})
+            try:
+                command.upgrade(config(database_url), "head")
+            finally:
+                connection.execute(text("select pg_advisory_unlock(:lock)"), {"lock": _LOCK})
+    finally:
+        engine.dispose()

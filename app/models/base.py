@@ -1,0 +1,47 @@
+"""What all tables share."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated
+
+from sqlalchemy import BigInteger, DateTime, ForeignKey, Identity, MetaData, Text, func
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.engine import Dialect
+from sqlalchemy.orm import DeclarativeBase, mapped_column
+from sqlalchemy.types import TypeDecorator
+
+_NAMES = {
+    "ix": "ix_%(column_0_N_label)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_name)s",
+    "pk": "pk_%(table_name)s",
+}
+
+
+class PlainText(TypeDecorator[str]):
+    """Text from models and seeds: PostgreSQL takes neither NUL nor lone surrogates, so they become U+FFFD."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:  # noqa: ARG002
+        if value is None:
+            return None
+        return value.replace("\x00", "\ufffd").encode("utf-8", "replace").decode("utf-8")
+
+
+class Base(DeclarativeBase):
+    metadata = MetaData(naming_convention=_NAMES)
+    type_annotation_map = {  # noqa: RUF012
+        datetime: DateTime(timezone=True),
+        dict[str, object]: JSONB,
+        list[str]: JSONB,
+        str: PlainText,
+    }
+
+
+Key = Annotated[int, mapped_column(BigInteger, Identity(), primary_key=True)]
+Now = Annotated[datetime, mapped_column(server_default=func.now())]
+WorkspaceId = Annotated[int, mapped_column(ForeignKey("workspace.id", ondelete="CASCADE"), index=True)]
