@@ -1,0 +1,1 @@
+"""The local stack: PostgreSQL, Valkey, worker, beat and web as supervised children of one command."""
