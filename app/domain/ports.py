@@ -12,6 +12,7 @@ from pydantic import BaseModel
 
 from app.domain.difficulty import Band
 from app.domain.problem import Draft, Judgement, Message, Problem, Reply
+from app.domain.reasons import Reason
 from app.domain.tree import Brief, Node, Step
 from app.domain.values import Arguments, Value
 
@@ -123,6 +124,7 @@ class Environment(Protocol):
     title: ClassVar[str]
     version: ClassVar[str]  # raised whenever checking, presenting or verifying changes
     Options: ClassVar[type[BaseModel]]  # the environment's own settings, all with defaults
+    reasons: ClassVar[Mapping[str, Reason]]  # what its machine names mean: the common ones and its own
 
     def parse(self, reply: str) -> Draft:
         """Cuts the reply into its blocks. Raises InvalidProposal."""

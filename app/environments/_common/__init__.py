@@ -1,0 +1,1 @@
+"""What the environments share: cutting replies, checking programs, gold by execution, judging answers."""

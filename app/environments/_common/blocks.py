@@ -1,0 +1,112 @@
+"""Cutting a model's reply into fenced blocks, as tolerantly as can be done without guessing.
+
+Read as fences: ``` and ~~~ of three or more, indented, with attributes after the language (```python title="x",
+```{.python}), on one line (```input 1, 2```), with any line ends, and unclosed at the end of the reply. A line that
+opens a block of a known language also closes the one before it, which is what a forgotten fence looks like; inside an
+open triple-quoted string neither counts, since docstrings quote fences too.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from textwrap import dedent
+
+_LANGUAGES = {
+    "python": "python",
+    "python3": "python",
+    "py": "python",
+    "input": "input",
+    "inputs": "input",
+    "output": "output",
+    "outputs": "output",
+    "message": "message",
+}
+_OPENING = re.compile(r"(?P<indent>[ \t]*)(?P<fence>`{3,}|~{3,})[ \t]*(?P<info>[^`]*)")
+_ONE_LINE = re.compile(r"[ \t]*(?P<fence>`{3,})(?P<language>\w+)[ \t]+(?P<text>.*\S)[ \t]*(?P=fence)[ \t]*")
+_LINE_END = re.compile(r"\r\n?|\n")
+# What a model thought before it answered, where its server did not split it off.
+_REASONING_END = re.compile(r"</(?:think|thinking|thought|reasoning)>|<\|channel\|>final<\|message\|>", re.IGNORECASE)
+_REASONING_START = re.compile(r"\s*<(?:think|thinking|thought|reasoning)>", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """One fenced block; `language` is one of python, input, output, message, another word, or empty."""
+
+    language: str
+    text: str
+
+
+def without_reasoning(reply: str) -> str:
+    """The answer after the last end of reasoning; empty where the reply was cut while thinking."""
+    answer = _REASONING_END.split(reply)[-1]
+    return "" if _REASONING_START.match(answer) else answer
+
+
+def blocks(reply: str) -> list[Block]:
+    """The fenced blocks of a reply in order, reasoning left out."""
+    lines = _LINE_END.split(without_reasoning(reply))
+    found: list[Block] = []
+    at = 0
+    while at < len(lines):
+        if one := _ONE_LINE.fullmatch(lines[at]):
+            found.append(Block(_language(one["language"]), one["text"]))
+            at += 1
+        elif opening := _OPENING.fullmatch(lines[at]):
+            end, after = _end(lines, at + 1, opening["fence"])
+            found.append(Block(_language(opening["info"]), _text(lines[at + 1 : end], opening["indent"])))
+            at = after
+        else:
+            at += 1
+    return found
+
+
+def last(reply: str, language: str) -> str | None:
+    """The last block of `language`, else the last one without any language, else None."""
+    found = blocks(reply)
+    for wanted in (language, ""):
+        texts = [block.text for block in found if block.language == wanted and block.text]
+        if texts:
+            return texts[-1]
+    return None
+
+
+def _end(lines: list[str], start: int, fence: str) -> tuple[int, int]:
+    """Where the block that starts at `start` ends, and where reading goes on: the first fence outside a string.
+
+    Without one outside a string the first fence of all ends it, else the reply's end.
+    """
+    closing = re.compile(rf"[ \t]*{fence[0]}{{{len(fence)},}}[ \t]*")
+    first: tuple[int, int] | None = None
+    double = single = 0
+    for at in range(start, len(lines)):
+        line = lines[at]
+        closes = closing.fullmatch(line) is not None
+        if closes or _opens_known(line):
+            end = (at, at + closes)
+            if double % 2 == single % 2 == 0:
+                return end
+            first = first or end
+        double += line.count('"""')
+        single += line.count("'''")
+    return first or (len(lines), len(lines))
+
+
+def _opens_known(line: str) -> bool:
+    if one := _ONE_LINE.fullmatch(line):
+        return _language(one["language"]) in _LANGUAGES
+    opening = _OPENING.fullmatch(line)
+    return opening is not None and _language(opening["info"]) in _LANGUAGES
+
+
+def _language(info: str) -> str:
+    word = re.match(r"\{?\s*\.?([A-Za-z0-9_+-]*)", info.strip())
+    name = word[1].lower() if word else ""
+    return _LANGUAGES.get(name, name)
+
+
+def _text(lines: list[str], indent: str) -> str:
+    """The block's lines without the indentation of their fence, or their common one, and blank lines around them."""
+    text = "\n".join(line.removeprefix(indent) for line in lines).strip("\n").rstrip()
+    return dedent(text) if text[:1] in (" ", "\t") else text

@@ -1,0 +1,44 @@
+"""What the words of a problem must not do: quote its code, or speak of another problem."""
+
+from __future__ import annotations
+
+import ast
+import re
+
+_THING = r"(?:problem|task|exercise|puzzle|question|challenge)s?"
+_EARLIER = re.compile(
+    rf"\b(?:previous|earlier|prior|last|preceding|original|former|above)\s+(?:\w+\s+)?{_THING}\b"
+    rf"|\b(?:easier|harder|simpler|simplified|more difficult|modified|mutated|revised|new)\s+"
+    rf"(?:version|variant|variation)\s+(?:of|than)\b"
+    rf"|\b(?:easier|harder|simpler) than (?:before|the (?:last|previous|original))\b"
+    rf"|\b(?:previous|earlier|last)\s+(?:turn|attempt|proposal)s?\b"
+    rf"|\bpass rate\b|\bthe student(?:'s|s)?\b",
+    re.IGNORECASE,
+)
+# Statements shorter than this (`return x`, `i += 1`) are not worth calling a quotation.
+_QUOTABLE = 18
+
+
+def earlier_reference(text: str) -> str | None:
+    """The words that refer to another problem or to how this one was made, if there are any."""
+    found = _EARLIER.search(text)
+    return found[0] if found else None
+
+
+def quoted_code(message: str, tree: ast.Module) -> str | None:
+    """A piece of the program that the message repeats, whatever the spacing, if there is one."""
+    if found := re.search(r"\bdef\s+\w+\s*\(.*?\)\s*(?:->.*?)?:", message):
+        return found[0]
+    squeezed = _squeeze(message)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Return | ast.Assign | ast.AugAssign | ast.For | ast.While | ast.If):
+            line = ast.unparse(node).split("\n")[0]
+            # A bare constant may be named in words: `return 'not a valid date'`.
+            constant = isinstance(node, ast.Return | ast.Assign) and isinstance(node.value, ast.Constant)
+            if len(line) >= _QUOTABLE and not constant and _squeeze(line) in squeezed:
+                return line
+    return None
+
+
+def _squeeze(text: str) -> str:
+    return re.sub(r"\s+", "", text).replace('"', "'")
