@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 import redis
@@ -101,7 +100,7 @@ def database(administrator: Connection, template: str, environment: dict[str, st
 
 @pytest.fixture
 def broker(environment: dict[str, str]) -> str:
-    """The address of an empty Valkey. On an existing server, database 15 is emptied and used (14, 13... in parallel)."""
+    """The address of an empty Valkey. Of an existing server, database 15 is emptied and used (14... in parallel)."""
     redis.Redis.from_url(events.redis_url()).flushdb()
     return environment["REDIS_URL"]
 
