@@ -1,0 +1,360 @@
+"""Rows for tests: small functions with sensible defaults that add one thing each and give it back, flushed.
+
+`grown_run` puts them together: a run whose chains hold real problems with measurements and attempts. The caller
+commits (see app.db.unit_of_work).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from itertools import count
+from typing import TypeVar
+
+from app.db import Session
+from app.domain.actor import Actor, Role
+from app.domain.difficulty import Tally
+from app.domain.problem import Problem
+from app.domain.problem_codec import encode_problem
+from app.domain.values import render
+from app.models import (
+    Attempt,
+    Chain,
+    Measurement,
+    Membership,
+    ModelProfile,
+    Run,
+    Seed,
+    SeedSet,
+    User,
+    Variant,
+    Workspace,
+)
+from tests.support.problems import FAMILIES, MERGE, Family, reply_of
+
+ATTEMPTS = 32
+ENVIRONMENTS = ("induction", "abduction", "deduction", "fuzzing")
+_NUMBERS = count(1)
+Row = TypeVar("Row")
+
+
+def digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def workspace(session: Session, name: str = "Reinforcement learning") -> Workspace:
+    return _add(session, Workspace(name=name))
+
+
+def member(session: Session, inside: Workspace | Actor, name: str = "Ada", role: Role = Role.MEMBER) -> Actor:
+    """A person of a workspace, as services see them; `inside` is the workspace or somebody in it."""
+    workspace_id = inside.workspace_id if isinstance(inside, Actor) else inside.id
+    user = _add(session, User(email=f"{name.lower()}.{next(_NUMBERS)}@example.org", name=name))
+    _add(session, Membership(workspace_id=workspace_id, user_id=user.id, role=role.value))
+    return Actor(workspace_id, user.id, role, name)
+
+
+def owner(session: Session, name: str = "Ada") -> Actor:
+    """A person who owns a workspace of their own."""
+    return member(session, workspace(session), name, Role.OWNER)
+
+
+def seed_set(session: Session, actor: Actor, families: Sequence[Family] = FAMILIES, name: str = "") -> SeedSet:
+    """A set with one snippet per family."""
+    made = _add(
+        session,
+        SeedSet(
+            workspace_id=actor.workspace_id,
+            name=name or f"standard library {next(_NUMBERS)}",
+            origin="stdlib",
+            seed_count=len(families),
+            created_by=actor.user_id,
+        ),
+    )
+    for position, family in enumerate(families):
+        seed(session, made, position, family)
+    return made
+
+
+def seed(session: Session, inside: SeedSet, position: int = 0, family: Family = MERGE) -> Seed:
+    return _add(
+        session,
+        Seed(
+            workspace_id=inside.workspace_id,
+            seed_set_id=inside.id,
+            position=position,
+            kind="snippet",
+            text=family.seed,
+            licence=family.licence,
+            source=family.source,
+            digest=digest(f"{position} {family.seed}"),
+        ),
+    )
+
+
+def profile(
+    session: Session, actor: Actor, role: str = "student", model: str = "procedural", **spec: object
+) -> ModelProfile:
+    made = ModelProfile(
+        workspace_id=actor.workspace_id,
+        role=role,
+        engine=model,
+        model=model,
+        spec={"engine": model, **spec},
+        digest=digest(f"{role} {model} {spec} {next(_NUMBERS)}"),
+    )
+    return _add(session, made)
+
+
+def run(
+    session: Session, actor: Actor, name: str = "stdlib, four environments", state: str = "running", **config: object
+) -> Run:
+    """A run without chains; `config` overrides settings of its RunConfig."""
+    seeds = seed_set(session, actor)
+    settings = {
+        "name": name,
+        "seeds": {"set": seeds.name},
+        "environments": list(ENVIRONMENTS),
+        "attempts": ATTEMPTS,
+        "turns": 6,
+        "kept": {"low": 0.01, "high": 0.97},
+    }
+    made = Run(
+        workspace_id=actor.workspace_id,
+        name=name,
+        state=state,
+        config=settings | config,
+        seed_set_id=seeds.id,
+        teacher_profile_id=profile(session, actor, "teacher").id,
+        student_profile_id=profile(session, actor, "student", effort=1.0).id,
+        created_by=actor.user_id,
+        finished_at=datetime.now(UTC) if state == "finished" else None,
+    )
+    return _add(session, made)
+
+
+def chain(
+    session: Session,
+    inside: Run,
+    position: int = 0,
+    environment: str = "induction",
+    arm: str = "main",
+    state: str = "finished",
+    seed_id: int | None = None,
+) -> Chain:
+    """A chain of a run; it grows from a seed of its own unless one is given."""
+    if seed_id is None:
+        place = next(_NUMBERS) + 1_000
+        seed_id = seed(session, session.get_one(SeedSet, inside.seed_set_id), place).id
+    made = Chain(
+        workspace_id=inside.workspace_id,
+        run_id=inside.id,
+        arm=arm,
+        position=position,
+        seed_id=seed_id,
+        environment=environment,
+        state=state,
+        stop_reason="turns_used" if state == "finished" else "",
+    )
+    return _add(session, made)
+
+
+def variant(
+    session: Session,
+    inside: Chain,
+    problem: Problem | None = None,
+    *,
+    turn: int = 1,
+    branch: int = 1,
+    parent: Variant | None = None,
+    direction: str = "",
+    invalid: tuple[str, str] | None = None,
+    stage: str = "done",
+    reasoning: str = "",
+) -> Variant:
+    """A proposal in a chain: the first version of MERGE unless `problem` is given or `invalid` (code, detail) is."""
+    place = f"{turn:03d}.{branch:02d}"
+    problem = problem or MERGE.problem(inside.environment, 0)
+    text = encode_problem(problem)
+    holds = invalid is None and stage != "proposed"
+    made = _add(
+        session,
+        Variant(
+            workspace_id=inside.workspace_id,
+            run_id=inside.run_id,
+            chain_id=inside.id,
+            environment=inside.environment,
+            turn=turn,
+            branch=branch,
+            parent_id=parent.id if parent else None,
+            direction=direction or ("harder" if parent else "first"),
+            target_low=0.35,
+            target_high=0.65,
+            stage=stage,
+            reply=reply_of(problem),
+            reasoning=reasoning,
+            prompt_tokens=1_840,
+            completion_tokens=612,
+            prompt_hash=digest(f"prompt {inside.environment}"),
+            environment_version="1",
+            isolation="full",
+            invalid_code=invalid[0] if invalid else None,
+            invalid_detail=invalid[1] if invalid else "",
+            problem=text if holds else None,
+            content_hash=digest(text) if holds else None,
+            fingerprint=digest(f"{problem.program} {inside.id}") if holds else None,
+            path=f"{parent.path}/{place}" if parent else place,
+            depth=parent.depth + 1 if parent else 0,
+        ),
+    )
+    inside.next_turn = max(inside.next_turn or 1, turn + 1)
+    while parent is not None:
+        parent.subtree += 1
+        parent = session.get(Variant, parent.parent_id) if parent.parent_id else None
+    session.flush()
+    return made
+
+
+def measurement(
+    session: Session,
+    of: Variant,
+    passed: int,
+    failed: int | None = None,
+    errors: int = 0,
+    *,
+    student: ModelProfile | None = None,
+    attempts: bool = True,
+) -> Measurement:
+    """How the run's student (or another) did at a variant: 32 attempts in all unless `failed` says otherwise."""
+    tally = Tally(passed, ATTEMPTS - passed - errors if failed is None else failed, errors)
+    low, high = tally.interval
+    made = _add(
+        session,
+        Measurement(
+            workspace_id=of.workspace_id,
+            variant_id=of.id,
+            student_profile_id=student.id if student else session.get_one(Run, of.run_id).student_profile_id,
+            passed=tally.passed,
+            failed=tally.failed,
+            errors=tally.errors,
+            rate=tally.rate(24),
+            low=low,
+            high=high,
+            prompt_hash=digest(f"attempt {of.environment}"),
+            isolation="full",
+            judged_at=datetime.now(UTC),
+        ),
+    )
+    if attempts:
+        session.add_all(_attempts(made, tally, of))
+        session.flush()
+    return made
+
+
+def _attempts(of: Measurement, tally: Tally, at: Variant) -> list[Attempt]:
+    """Passes answer the gold value, failures one of three others; numbers alternate so that neither comes first."""
+    answers = {
+        "passed": ("", ("[1, 2, 3, 4]",)),
+        "failed": ("wrong_value", ("[1, 2, 3]", "[1, 2, 4, 3]", "")),
+        "error": ("sandbox_unavailable", ("[1, 2, 3, 4]",)),
+    }
+    verdicts = ["passed"] * tally.passed + ["failed"] * tally.failed + ["error"] * tally.errors
+    rows = []
+    for number, place in enumerate(sorted(range(len(verdicts)), key=lambda i: (i * 7) % 32), 1):
+        verdict = verdicts[place]
+        reason, choices = answers[verdict]
+        answer = choices[(place * place) % len(choices)]
+        thought = f"Walk through f step by step. {'First line, then the loop. ' * (1 + place % 4)}\n\n"
+        rows.append(
+            Attempt(
+                workspace_id=of.workspace_id,
+                measurement_id=of.id,
+                number=number,
+                reply=thought + (f"```output\n{answer}\n```" if answer else "I cannot tell."),
+                prompt_tokens=310,
+                completion_tokens=90 + place,
+                verdict=verdict,
+                reason=reason if answer else "no_answer",
+                detail="" if verdict == "passed" else f"expected {render(at.turn)}",
+                answer=answer,
+            )
+        )
+    return rows
+
+
+# One tree per entry: (turn, branch, parent's place, direction, passed of 32 or a reason why invalid).
+Shape = tuple[tuple[int, int, tuple[int, int] | None, str, int | str], ...]
+WALK: Shape = (
+    (1, 1, None, "first", 32),
+    (2, 1, (1, 1), "harder", 14),
+    (3, 1, (2, 1), "harder", 4),
+    (3, 2, (2, 1), "vary", 17),
+    (4, 1, (3, 1), "easier", "nondeterministic"),
+    (5, 1, (4, 1), "repair", 16),
+    (6, 1, (3, 2), "easier", 28),
+)
+LINE: Shape = (
+    (1, 1, None, "first", 0),
+    (2, 1, (1, 1), "easier", "runtime_error"),
+    (3, 1, (2, 1), "repair", 12),
+    (4, 1, (3, 1), "easier", 29),
+    (5, 1, (3, 1), "harder", 3),
+)
+SHAPES = (WALK, LINE)
+_DETAILS = {
+    "nondeterministic": "f gives [3, 1] in one process and [1, 3] in another on input 2.",
+    "runtime_error": "f raises IndexError: list index out of range on input 3, [[], []], 2.",
+}
+
+
+def grown_chain(
+    session: Session,
+    inside: Run,
+    position: int = 0,
+    environment: str = "induction",
+    family: Family = MERGE,
+    shape: Shape = WALK,
+    arm: str = "main",
+    *,
+    attempts: bool = True,
+) -> list[Variant]:
+    """A chain grown along `shape`, its variants in the order of growth."""
+    source = seed(session, session.get_one(SeedSet, inside.seed_set_id), next(_NUMBERS) + 1_000, family)
+    home = chain(session, inside, position, environment, arm, seed_id=source.id)
+    grown: dict[tuple[int, int], Variant] = {}
+    for step, (turn, branch, parent, direction, outcome) in enumerate(shape):
+        made = variant(
+            session,
+            home,
+            family.problem(environment, step),
+            turn=turn,
+            branch=branch,
+            parent=grown[parent] if parent else None,
+            direction=direction,
+            invalid=(outcome, _DETAILS[outcome]) if isinstance(outcome, str) else None,
+            reasoning="The last version was solved too often. I let ties matter and ask for the order of the runs.",
+        )
+        made.created_at = datetime.now(UTC) - timedelta(minutes=len(shape) - step)
+        if isinstance(outcome, int):
+            measurement(session, made, outcome, errors=1 if outcome == 17 else 0, attempts=attempts)
+        grown[turn, branch] = made
+    return list(grown.values())
+
+
+def grown_run(session: Session, actor: Actor, chains: int = 4, *, attempts: bool = True, **config: object) -> Run:
+    """A run with `chains` grown chains of every environment in turn, and a baseline chain for each."""
+    made = run(session, actor, **config)  # type: ignore[arg-type]
+    for position in range(chains):
+        environment = ENVIRONMENTS[position % len(ENVIRONMENTS)]
+        family, shape = FAMILIES[position % len(FAMILIES)], SHAPES[position % len(SHAPES)]
+        grown_chain(session, made, position, environment, family, shape, attempts=attempts)
+        single: Shape = ((1, 1, None, "first", 32), (2, 1, None, "first", 20))
+        grown_chain(session, made, position, environment, family, single, "baseline", attempts=attempts)
+    return made
+
+
+def _add(session: Session, row: Row) -> Row:
+    session.add(row)
+    session.flush()
+    return row
