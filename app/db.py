@@ -58,7 +58,7 @@ def unit_of_work() -> Iterator[Session]:
     for action in actions:
         try:
             action()
-        except Exception:
+        except Exception:  # noqa: BLE001 - see below
             # What follows a commit is an announcement: the database already holds the truth, and the reconciler or
             # the next poll makes up for a lost message. It must not turn a finished change into an error.
             _log.warning("an announcement after a commit failed", exc_info=True)

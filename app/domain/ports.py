@@ -97,6 +97,18 @@ class Sandbox(Protocol):
     it is deterministic.
     """
 
+    name: ClassVar[str]
+
+    @classmethod
+    def open(
+        cls, *, preload: Sequence[str] = (), size: int = 1, minimum: Isolation = Isolation.FILTERED
+    ) -> AbstractAsyncContextManager[Sandbox]:
+        """A pool with `size` processes per replica that have imported `preload` before any program runs.
+
+        Raises IsolationTooWeak, with the remedy, where this machine gives less than `minimum`.
+        """
+        ...
+
     @property
     def isolation(self) -> Isolation: ...
 
@@ -106,7 +118,7 @@ class Sandbox(Protocol):
 
 
 class SandboxFactory(Protocol):
-    """Opens a pool of isolated interpreters that have imported `preload` before any program runs.
+    """Opens a sandbox of the configured method and minimum isolation.
 
     `preload` names modules whose code the program may import although no file can be read inside.
     """

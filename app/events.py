@@ -1,0 +1,43 @@
+"""What live pages hear of: a row in the transaction of the change, then a nudge through Redis.
+
+The nudge only says "look again"; without Redis listeners poll, and nothing is lost.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import redis
+
+from app.config import settings
+from app.db import Session, after_commit
+from app.models import Event
+
+
+def redis_url() -> str:
+    """The broker's address as redis-py spells it (Celery writes Unix sockets as redis+socket://)."""
+    return (settings().redis_url or "").replace("redis+socket://", "unix://", 1)
+
+
+def channel(run_id: int) -> str:
+    return f"cairn:run:{run_id}"
+
+
+@lru_cache
+def _client() -> redis.Redis:
+    return redis.Redis.from_url(redis_url(), socket_connect_timeout=1, socket_timeout=1)
+
+
+def publish(session: Session, workspace_id: int, run_id: int, kind: str, subject: int | None = None) -> None:
+    """Records that `kind` happened to a run, and wakes its listeners after the commit."""
+    session.add(Event(workspace_id=workspace_id, run_id=run_id, kind=kind, subject=subject))
+    after_commit(session, lambda: _nudge(run_id, kind))
+
+
+def ping() -> None:
+    """Raises redis.RedisError, or ValueError for an address that is none, where Redis does not answer."""
+    _client().ping()
+
+
+def _nudge(run_id: int, kind: str) -> None:
+    _client().publish(channel(run_id), kind)

@@ -1,0 +1,302 @@
+"""Growing one chain: ask the teacher, check, let the student try, judge, tell the strategy, and again.
+
+Every stage is committed before the next begins. A lane that takes a chain over reads from the ledger how far each
+variant of the current turn got, and goes on from there.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Concatenate, ParamSpec, TypeVar
+
+from app import prompts, registry
+from app.db import Session
+from app.domain.fingerprint import content_hash, fingerprint
+from app.domain.ports import AttemptRequest, Plan, ProposalRequest, Sandbox, Student, Teacher
+from app.domain.problem import InvalidProposal, Judgement, Problem, Reply, Verdict
+from app.domain.randomness import derive
+from app.domain.summary import representative
+from app.domain.tree import Brief, Node, PastTurn, Place, Step
+from app.errors import AppError, EngineError, SandboxUnavailable
+from app.features.runs import stages
+from app.features.runs.claims import Claim
+from app.features.runs.ledger import Ledger
+from app.features.runs.schemas import RunConfig
+from app.features.runs.stages import Provenance, StoredVariant
+
+P = ParamSpec("P")
+T = TypeVar("T")
+_log = logging.getLogger(__name__)
+
+# A failed request is made again with the same seed, so that a fault changes no result. Seven tries with doubling
+# pauses outlast the restart of a model server; what lasts longer pauses the run and tells why.
+TRIES = 7
+FIRST_PAUSE_S = 0.5
+LONGEST_PAUSE_S = 20.0
+JUDGING_TRIES = 3
+
+
+class StageFailed(Exception):
+    """Infrastructure that stayed broken: nothing is recorded but the incident, and the run pauses."""
+
+    def __init__(self, stage: str, kind: str, cause: AppError) -> None:
+        super().__init__(f"{stage}: {cause}")
+        self.stage = stage
+        self.kind = kind
+        self.cause = cause
+
+
+class Stopped(Exception):
+    """The lane is ending: the chain stands at a stage boundary, for another lane to go on with."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """What a lane lends to its chains."""
+
+    ledger: Ledger
+    sandbox: Sandbox
+    teacher: Teacher
+    student: Student
+    student_profile_id: int
+    stopping: asyncio.Event
+
+
+class Grower:
+    """Drives one claimed chain to its end."""
+
+    def __init__(self, claim: Claim, config: RunConfig, tools: Tools) -> None:
+        self._claim = claim
+        self._config = config
+        self._tools = tools
+        self._environment = registry.environment(claim.environment)
+        self._options = config.options_of(claim.environment)
+        self._strategy = registry.strategy(config.strategy if claim.arm == "main" else "single_turn")
+        # The baseline spends the same number of proposals, one at a time.
+        turns = config.turns if claim.arm == "main" else config.turns * config.branching
+        self._plan = Plan(turns, config.branching if claim.arm == "main" else 1, config.target.band)
+        self._variants: dict[Place, StoredVariant] = {}
+
+    async def run(self) -> None:
+        """Raises LeaseLost, StageFailed, Stopped or CancelledError; the ledger is consistent after each."""
+        for variant in await self._write(stages.load_variants, self._tools.student_profile_id):
+            self._variants[variant.node.place] = variant
+        turn = self._claim.next_turn
+        while steps := self._strategy.next([v.node for v in self._before(turn)], self._plan):
+            try:
+                async with asyncio.TaskGroup() as branches:
+                    for branch, step in enumerate(steps, 1):
+                        branches.create_task(self._grow(Place(turn, branch), step))
+            except BaseExceptionGroup as group:
+                raise _first(group) from group
+            await self._write(stages.save_turn, turn)
+            turn += 1
+        await self._write(stages.save_end, "finished", "turns_used" if turn > self._plan.turns else "strategy_ended")
+
+    def _before(self, turn: int) -> list[StoredVariant]:
+        return [variant for place, variant in sorted(self._variants.items()) if place.turn < turn]
+
+    async def _grow(self, place: Place, step: Step) -> None:
+        """One variant through the stages that it has not passed yet."""
+        variant = self._variants.get(place) or await self._propose(place, step)
+        if variant.stage == "proposed":
+            variant = await self._check(variant)
+        if variant.stage == "checked":
+            variant = await self._attempt(variant)
+        if variant.stage == "attempted":
+            variant = await self._judge(variant)
+        self._variants[place] = variant
+
+    async def _propose(self, place: Place, step: Step) -> StoredVariant:
+        brief = Brief(
+            environment=self._claim.environment,
+            seed_text=self._claim.seed_text,
+            seed_kind=self._claim.seed_kind,
+            step=step,
+            rng=self._rng(place, "teacher"),
+            history=tuple(self._told(v) for v in self._before(place.turn)) if self._strategy.remembers else (),
+            options=self._options.model_dump(mode="json"),
+        )
+        request = ProposalRequest(brief, prompts.teacher_messages(brief))
+        reply = await self._ask("teacher", lambda: self._tools.teacher.propose(request))
+        parent = self._variants[step.parent] if step.parent else None
+        provenance = Provenance(
+            prompts.prompt_hash(self._claim.environment),
+            self._environment.version,
+            self._tools.sandbox.isolation.value,
+        )
+        variant_id = await self._write(stages.save_proposal, place, step, parent, reply, provenance)
+        return StoredVariant(
+            id=variant_id,
+            node=Node(place, step),
+            stage="proposed",
+            reply=reply,
+            path=stages.path_of(place, parent),
+            depth=parent.depth + 1 if parent else 0,
+            problem=None,
+            fingerprint=None,
+            invalid_detail="",
+            tally=stages.NOTHING,
+            attempts=(),
+        )
+
+    async def _check(self, variant: StoredVariant) -> StoredVariant:
+        place = variant.node.place
+        try:
+            problem = await self._checked(variant.reply)
+            key = fingerprint(problem.environment, problem.program)
+            twin = next((v.node.place for v in self._before(place.turn) if v.fingerprint == key), None)
+            if twin is not None:
+                raise InvalidProposal("duplicate", f"This is the problem of turn {twin} again; write a different one.")
+        except InvalidProposal as invalid:
+            await self._write(stages.save_invalid, place, variant.id, invalid.code, invalid.detail)
+            node = replace(variant.node, invalid=invalid.code)
+            return replace(variant, stage="done", node=node, invalid_detail=invalid.detail)
+        await self._write(stages.save_checked, place, variant.id, problem, content_hash(problem), key)
+        return replace(variant, stage="checked", problem=problem, fingerprint=key)
+
+    async def _checked(self, reply: Reply) -> Problem:
+        try:
+            draft = self._environment.parse(reply.text)
+        except InvalidProposal as invalid:
+            if reply.finish_reason == "length":
+                raise InvalidProposal("reply_cut", "The reply was cut at the length limit; be shorter.") from invalid
+            raise
+        return await self._ask(
+            "check", lambda: self._environment.check(draft, self._tools.sandbox, self._options), tries=JUDGING_TRIES
+        )
+
+    async def _attempt(self, variant: StoredVariant) -> StoredVariant:
+        place, problem = variant.node.place, _problem(variant)
+        view = self._environment.present(problem)
+        request = AttemptRequest(
+            environment=self._claim.environment,
+            view=view,
+            messages=prompts.student_messages(self._claim.environment, view),
+            prompt=prompts.student_prompt(self._claim.environment, view),
+            n=self._config.attempts,
+            rng=self._rng(place, "student"),
+        )
+        replies = await self._ask("student", lambda: self._tools.student.attempt(request))
+        if len(replies) != request.n:
+            raise StageFailed("student", "wrong_count", _miscounted(len(replies), request.n))
+        await self._write(
+            stages.save_attempts,
+            place,
+            variant.id,
+            self._tools.student_profile_id,
+            prompts.prompt_hash(self._claim.environment),
+            replies,
+        )
+        attempts = tuple(stages.StoredAttempt(reply, None) for reply in replies)
+        return replace(variant, stage="attempted", attempts=attempts)
+
+    async def _judge(self, variant: StoredVariant) -> StoredVariant:
+        replies = [attempt.reply for attempt in variant.attempts]
+        judgements = await self._judged(_problem(variant), [reply.text for reply in replies])
+        tally = await self._write(
+            stages.save_judgements,
+            variant.node.place,
+            variant.id,
+            self._tools.student_profile_id,
+            judgements,
+            self._config.minimum,
+            sum(reply.finish_reason == "length" for reply in replies),
+            self._tools.sandbox.isolation.value,
+        )
+        return replace(
+            variant,
+            stage="done",
+            node=replace(variant.node, rate=tally.rate(self._config.minimum)),
+            tally=tally,
+            attempts=tuple(stages.StoredAttempt(r, j) for r, j in zip(replies, judgements, strict=True)),
+        )
+
+    async def _judged(self, problem: Problem, replies: Sequence[str]) -> list[Judgement]:
+        """One judgement per reply; those that met an infrastructure error are judged again, then left as errors."""
+        if self._tools.stopping.is_set():
+            raise Stopped
+        judgements = await self._environment.verify(problem, replies, self._tools.sandbox)
+        for attempt in range(1, JUDGING_TRIES):
+            broken = [i for i, judgement in enumerate(judgements) if judgement.verdict is Verdict.ERROR]
+            if not broken:
+                break
+            await asyncio.sleep(_pause(attempt))
+            again = await self._environment.verify(problem, [replies[i] for i in broken], self._tools.sandbox)
+            for i, judgement in zip(broken, again, strict=True):
+                judgements[i] = judgement
+        return judgements
+
+    def _told(self, variant: StoredVariant) -> PastTurn:
+        """A finished turn as the teacher hears of it."""
+        judged = [attempt.judgement for attempt in variant.attempts if attempt.judgement is not None]
+        return PastTurn(
+            node=variant.node,
+            reply=variant.reply.text,
+            problem=variant.problem,
+            invalid_detail=variant.invalid_detail,
+            passed=variant.tally.passed,
+            n=variant.tally.n,
+            examples=representative(judged),
+        )
+
+    async def _ask(self, stage: str, request: Callable[[], Awaitable[T]], tries: int = TRIES) -> T:
+        """Repeats a request that failed for a passing reason. Raises StageFailed when it stays broken."""
+        if self._tools.stopping.is_set():
+            raise Stopped
+        for attempt in range(1, tries + 1):
+            try:
+                return await request()
+            except (EngineError, SandboxUnavailable) as error:
+                kind = error.kind if isinstance(error, EngineError) else "sandbox"
+                if not error.retryable or attempt == tries:
+                    raise StageFailed(stage, kind, error) from error
+                _log.warning("chain %s, %s: %s; trying again", self._claim.chain_id, stage, error)
+                await self._tools.ledger.write(
+                    stages.save_incident,
+                    self._claim.workspace_id,
+                    self._claim.run_id,
+                    self._claim.chain_id,
+                    stage,
+                    kind,
+                    str(error),
+                )
+                await asyncio.sleep(_pause(attempt))
+        raise AssertionError("unreachable: the last try returns or raises")
+
+    async def _write(self, action: Callable[Concatenate[Session, Claim, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        return await self._tools.ledger.write(action, self._claim, *args, **kwargs)
+
+    def _rng(self, place: Place, role: str) -> int:
+        """Depends on what is asked, not on rows or times: the same configuration and seed give the same run."""
+        claim = self._claim
+        return derive(
+            self._config.seed, claim.arm, claim.environment, claim.seed_digest, place.turn, place.branch, role
+        )
+
+
+def _problem(variant: StoredVariant) -> Problem:
+    if variant.problem is None:
+        raise AssertionError(f"variant {variant.id} passed its check without a problem")
+    return variant.problem
+
+
+def _pause(attempt: int) -> float:
+    """Seconds before the next try: doubling, jittered so that many chains do not come back at once."""
+    return min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2.0 ** (attempt - 1)) * random.uniform(0.5, 1.5)  # noqa: S311
+
+
+def _miscounted(got: int, wanted: int) -> EngineError:
+    return EngineError("wrong_count", f"The student returned {got} replies instead of {wanted}.", retryable=False)
+
+
+def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    """The one error to go on with: the others are of the same turn and will show again if they last."""
+    error: BaseException = group
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error

@@ -1,0 +1,182 @@
+"""A lane: one process driving many chains of one run at once, in one event loop.
+
+A lane holds nothing that the database does not: it claims chains under a lease, renews the lease while it lives, and
+may be killed at any moment. It ends after a slice of time, so that deploys and fair sharing need no special case.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import socket
+import uuid
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
+
+from app import registry
+from app.config import Settings, settings
+from app.domain.ports import EngineContext, Sandbox, Student, Teacher
+from app.errors import AppError, LeaseLost
+from app.features.runs import claims, queries, service, stages
+from app.features.runs.claims import Claim
+from app.features.runs.grow import Grower, StageFailed, Stopped, Tools
+from app.features.runs.ledger import Ledger
+from app.features.runs.schemas import RunConfig
+from app.isolation import open_sandbox
+
+_log = logging.getLogger(__name__)
+
+# How long a stage under way may still take when the process is asked to end.
+_GRACE_S = 3.0
+
+
+def drive(run_id: int, should_stop: Callable[[], bool]) -> bool:
+    """Drives chains of `run_id` until there are none, the slice is over, or `should_stop`.
+
+    Returns whether a further lane should follow. A message for a run that has all its lanes, or is over, returns at
+    once.
+    """
+    return asyncio.run(_Lane(run_id, should_stop, settings()).run())
+
+
+class _Lane:
+    def __init__(self, run_id: int, should_stop: Callable[[], bool], config: Settings) -> None:
+        self._run_id = run_id
+        self._should_stop = should_stop
+        self._settings = config
+        self._owner = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
+        self._ledger = Ledger(patience_s=config.lease_s)
+        self._growing: dict[asyncio.Task[None], Claim] = {}
+
+    async def run(self) -> bool:
+        try:
+            async with AsyncExitStack() as stack:
+                sandbox = await stack.enter_async_context(open_sandbox())
+                slot = await self._ledger.write(claims.take_slot, self._run_id, self._owner, sandbox.isolation.value)
+                if slot is None:
+                    return False
+                try:
+                    return await self._drive(sandbox, stack)
+                except AppError as error:
+                    await self._pause_run("lane", type(error).__name__, error)
+                    return False
+                finally:
+                    await self._ledger.write(claims.release, self._run_id, self._owner)
+                    await self._ledger.write(claims.leave_slot, self._run_id, self._owner)
+        finally:
+            self._ledger.close()
+
+    async def _drive(self, sandbox: Sandbox, stack: AsyncExitStack) -> bool:
+        run = await self._ledger.write(queries.run_to_drive, self._run_id)
+        config = RunConfig.model_validate(run.config)
+        context = EngineContext(open_sandbox)
+        tools = Tools(
+            ledger=self._ledger,
+            sandbox=sandbox,
+            teacher=await stack.enter_async_context(_teacher(config, context)),
+            student=await stack.enter_async_context(_student(config, context)),
+            student_profile_id=run.student_profile_id,
+            stopping=asyncio.Event(),
+        )
+        try:
+            return await self._loop(config, tools)
+        finally:
+            await self._hand_back(tools)
+
+    async def _loop(self, config: RunConfig, tools: Tools) -> bool:
+        """True when the slice ended with work left."""
+        clock = asyncio.get_running_loop().time
+        slice_end = clock() + self._settings.lane_slice_s
+        next_beat = clock() + self._settings.heartbeat_s
+        while True:
+            if self._should_stop() or await self._ledger.write(queries.run_state, self._run_id) != "running":
+                return False
+            if clock() > slice_end:
+                # Chains stop at their next stage boundary; a request under way is never thrown away for this.
+                tools.stopping.set()
+            else:
+                await self._fill(config, tools)
+            if not self._growing:
+                return tools.stopping.is_set()
+            await asyncio.wait(self._growing, timeout=self._settings.control_s, return_when=asyncio.FIRST_COMPLETED)
+            if not await self._collect():
+                return False
+            if clock() > next_beat:
+                next_beat = clock() + self._settings.heartbeat_s
+                if not await self._renew():
+                    return False
+
+    async def _fill(self, config: RunConfig, tools: Tools) -> None:
+        room = self._settings.lane_chains - len(self._growing)
+        if room <= 0:
+            return
+        taken = await self._ledger.write(claims.claim_chains, self._run_id, self._owner, room, alone=not self._growing)
+        for claim in taken:
+            task = asyncio.create_task(Grower(claim, config, tools).run(), name=f"chain {claim.chain_id}")
+            self._growing[task] = claim
+
+    async def _collect(self) -> bool:
+        """Looks at the chains that ended; False where the run must pause."""
+        for task in [task for task in self._growing if task.done()]:
+            claim = self._growing.pop(task)
+            error = None if task.cancelled() else task.exception()
+            if isinstance(error, StageFailed) and error.kind != "context_overflow":
+                await self._pause_run(error.stage, error.kind, error.cause, claim.chain_id)
+                return False
+            if isinstance(error, StageFailed):
+                await self._end_chain(claim, "finished", "context_overflow")
+            elif isinstance(error, LeaseLost):
+                _log.warning("%s", error)
+            elif error is not None and not isinstance(error, Stopped):
+                # A mistake of ours: the chain fails visibly, the others go on.
+                _log.error("chain %s failed", claim.chain_id, exc_info=error)
+                await self._fail_chain(claim, error)
+        return True
+
+    async def _end_chain(self, claim: Claim, state: str, reason: str) -> None:
+        try:
+            await self._ledger.write(stages.save_end, claim, state, reason)
+        except LeaseLost:
+            _log.warning("chain %s went to another lane before its end was recorded", claim.chain_id)
+
+    async def _fail_chain(self, claim: Claim, error: BaseException) -> None:
+        kind, message = type(error).__name__, f"{type(error).__name__}: {error}"
+        await self._ledger.write(
+            stages.save_incident, claim.workspace_id, claim.run_id, claim.chain_id, "lane", kind, message
+        )
+        await self._end_chain(claim, "failed", "internal_error")
+
+    async def _pause_run(self, stage: str, kind: str, error: AppError, chain_id: int | None = None) -> None:
+        _log.error("run %s pauses: %s: %s", self._run_id, stage, error)
+        await self._ledger.write(service.pause_for_error, self._run_id, chain_id, stage, kind, str(error))
+
+    async def _renew(self) -> bool:
+        """Extends the leases; chains that were taken from us meanwhile are dropped. False: the slot is gone."""
+        held = await self._ledger.write(claims.renew, self._run_id, self._owner)
+        if held is None:
+            return False
+        for task, claim in self._growing.items():
+            if claim.chain_id not in held and not task.done():
+                task.cancel()
+        return True
+
+    async def _hand_back(self, tools: Tools) -> None:
+        """Lets stages under way end within the grace, then gives every chain back."""
+        if self._growing:
+            tools.stopping.set()
+            await asyncio.wait(self._growing, timeout=_GRACE_S)
+            for task in self._growing:
+                task.cancel()
+            await asyncio.gather(*self._growing, return_exceptions=True)
+            self._growing.clear()
+
+
+def _teacher(config: RunConfig, context: EngineContext) -> AbstractAsyncContextManager[Teacher]:
+    engine = registry.engine(config.teacher.engine)
+    return engine.teacher(engine.TeacherOptions.model_validate(config.teacher.options), context)
+
+
+def _student(config: RunConfig, context: EngineContext) -> AbstractAsyncContextManager[Student]:
+    engine = registry.engine(config.student.engine)
+    return engine.student(engine.StudentOptions.model_validate(config.student.options), context)

@@ -1,0 +1,50 @@
+"""The lane's way to the database: one short transaction per call, off the event loop, patient with a restart."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Concatenate, ParamSpec, TypeVar
+
+from app.db import Session, unit_of_work
+from app.errors import AppError, LeaseLost
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+# Enough to keep commits of many chains flowing; well under the pool of connections.
+_THREADS = 4
+
+
+class Ledger:
+    """Runs `action(session, ...)` in its own unit of work. Actions are idempotent, so an unknown end is tried again."""
+
+    def __init__(self, patience_s: float) -> None:
+        self._patience_s = patience_s
+        self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="ledger")
+
+    async def write(self, action: Callable[Concatenate[Session, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Raises what the action raises; Unavailable only after the patience is used up."""
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + self._patience_s
+        delay = 0.1
+        while True:
+            try:
+                return await loop.run_in_executor(self._threads, lambda: _once(action, *args, **kwargs))
+            except LeaseLost:
+                raise
+            except AppError as error:
+                if not (error.retryable or error.status == 409) or loop.time() + delay > deadline:
+                    raise
+            await asyncio.sleep(delay * random.uniform(0.5, 1.5))  # noqa: S311 - jitter
+            delay = min(delay * 2, 5.0)
+
+    def close(self) -> None:
+        self._threads.shutdown(wait=True)
+
+
+def _once(action: Callable[Concatenate[Session, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+    with unit_of_work() as session:
+        return action(session, *args, **kwargs)

@@ -1,0 +1,439 @@
+"""Every select of the runs feature, and the bulk writes that go with them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import and_, case, delete, func, literal, null, select, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.sql.elements import ColumnElement
+
+from app.db import Session
+from app.domain.difficulty import BROAD, Band
+from app.models import (
+    Chain,
+    Event,
+    Incident,
+    LaneSlot,
+    Measurement,
+    ModelProfile,
+    Run,
+    Seed,
+    SeedSet,
+    User,
+    Variant,
+)
+
+PAGE = 50
+
+
+# --- one run -----------------------------------------------------------------------------------------------------
+
+
+def run(session: Session, workspace_id: int, run_id: int) -> Run | None:
+    return session.execute(select(Run).where(Run.id == run_id, Run.workspace_id == workspace_id)).scalar()
+
+
+def locked_run(session: Session, run_id: int) -> Run | None:
+    return session.execute(select(Run).where(Run.id == run_id).with_for_update()).scalar()
+
+
+def run_to_drive(session: Session, run_id: int) -> Run:
+    return session.execute(select(Run).where(Run.id == run_id)).scalar_one()
+
+
+def run_state(session: Session, run_id: int) -> str | None:
+    return session.execute(select(Run.state).where(Run.id == run_id)).scalar()
+
+
+def profile(session: Session, profile_id: int) -> ModelProfile:
+    return session.execute(select(ModelProfile).where(ModelProfile.id == profile_id)).scalar_one()
+
+
+def slot_count(session: Session, run_id: int) -> int:
+    return session.execute(select(func.count()).where(LaneSlot.run_id == run_id)).scalar_one()
+
+
+def live_lanes(session: Session, run_id: int) -> int:
+    return session.execute(
+        select(func.count()).where(LaneSlot.run_id == run_id, LaneSlot.lease_expires_at >= func.now())
+    ).scalar_one()
+
+
+def isolations(session: Session, run_id: int) -> list[str]:
+    """The sandbox levels under which this run's problems were checked."""
+    return list(
+        session.execute(
+            select(Variant.isolation).where(Variant.run_id == run_id, Variant.isolation != "").distinct()
+        ).scalars()
+    )
+
+
+# --- starting and ending -----------------------------------------------------------------------------------------
+
+
+def seed_set_named(session: Session, workspace_id: int, name: str) -> SeedSet | None:
+    return session.execute(select(SeedSet).where(SeedSet.workspace_id == workspace_id, SeedSet.name == name)).scalar()
+
+
+def seed_sets(session: Session, workspace_id: int) -> list[SeedSet]:
+    return list(
+        session.execute(
+            select(SeedSet).where(SeedSet.workspace_id == workspace_id).order_by(SeedSet.id.desc())
+        ).scalars()
+    )
+
+
+def chosen_seeds(session: Session, seed_set_id: int, skip: int, count: int | None) -> list[int]:
+    """Ids in the order of the set."""
+    return list(
+        session.execute(
+            select(Seed.id).where(Seed.seed_set_id == seed_set_id).order_by(Seed.position).offset(skip).limit(count)
+        ).scalars()
+    )
+
+
+def insert_chains(
+    session: Session, run: Run, seeds: Sequence[int], environments: Sequence[str], arms: Sequence[str]
+) -> None:
+    """One chain per seed, environment and arm; seeds take turns through the environments."""
+    rows = [
+        {
+            "workspace_id": run.workspace_id,
+            "run_id": run.id,
+            "arm": arm,
+            "position": position,
+            "seed_id": seed_id,
+            "environment": environment,
+        }
+        for arm in arms
+        for position, (seed_id, environment) in enumerate(
+            ((seed_id, environment) for seed_id in seeds for environment in environments), 1
+        )
+    ]
+    session.execute(insert(Chain), rows)
+
+
+def profile_id(
+    session: Session, workspace_id: int, role: str, engine: str, model: str, spec: dict[str, object], digest: str
+) -> int:
+    session.execute(
+        insert(ModelProfile)
+        .values(workspace_id=workspace_id, role=role, engine=engine, model=model, spec=spec, digest=digest)
+        .on_conflict_do_nothing(index_elements=["workspace_id", "role", "digest"])
+    )
+    return session.execute(
+        select(ModelProfile.id).where(
+            ModelProfile.workspace_id == workspace_id, ModelProfile.role == role, ModelProfile.digest == digest
+        )
+    ).scalar_one()
+
+
+def cancel_chains(session: Session, run_id: int) -> None:
+    session.execute(
+        update(Chain)
+        .where(Chain.run_id == run_id, Chain.state == "open")
+        .values(
+            state="cancelled", stop_reason="run_cancelled", epoch=Chain.epoch + 1, owner=None, lease_expires_at=None
+        )
+    )
+
+
+def stamp_end(session: Session, run_id: int) -> None:
+    session.execute(update(Run).where(Run.id == run_id).values(finished_at=func.now()))
+
+
+def stamp_archived(session: Session, run_id: int, archived: bool) -> None:
+    session.execute(update(Run).where(Run.id == run_id).values(archived_at=func.now() if archived else null()))
+
+
+# --- the list ----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class RunRow:
+    """A line of the list of runs."""
+
+    run: Run
+    owner: str
+    chains: int
+    ended: int
+    proposals: int
+    usable: int
+    baseline_proposals: int
+    baseline_usable: int
+
+
+def list_runs(
+    session: Session,
+    workspace_id: int,
+    *,
+    state: str | None = None,
+    archived: bool = False,
+    text: str = "",
+    before: int | None = None,
+    limit: int = PAGE,
+) -> list[RunRow]:
+    """Newest first, in a bounded number of queries; `before` is the id to go on from."""
+    where = [Run.workspace_id == workspace_id, Run.archived_at.is_not(None) if archived else Run.archived_at.is_(None)]
+    if state:
+        where.append(Run.state == state)
+    if text:
+        where.append(Run.name.icontains(text, autoescape=True))
+    if before:
+        where.append(Run.id < before)
+    runs = session.execute(
+        select(Run, func.coalesce(User.name, ""))
+        .outerjoin(User, User.id == Run.created_by)
+        .where(*where)
+        .order_by(Run.id.desc())
+        .limit(limit)
+    ).all()
+    ids = [found.id for found, _ in runs]
+    chains = {
+        run_id: (total, ended)
+        for run_id, total, ended in session.execute(
+            select(Chain.run_id, func.count(), func.count().filter(Chain.state != "open"))
+            .where(Chain.run_id.in_(ids))
+            .group_by(Chain.run_id)
+        )
+    }
+    yields = {
+        (run_id, arm): (proposals, usable)
+        for run_id, arm, proposals, usable in session.execute(
+            select(Chain.run_id, Chain.arm, func.count(), func.count().filter(usable_variant()))
+            .select_from(Variant)
+            .join(Chain, Chain.id == Variant.chain_id)
+            .join(Run, Run.id == Variant.run_id)
+            .outerjoin(Measurement, measured_by_run())
+            .where(Variant.run_id.in_(ids))
+            .group_by(Chain.run_id, Chain.arm)
+        )
+    }
+    return [
+        RunRow(
+            found,
+            owner,
+            *chains.get(found.id, (0, 0)),
+            *yields.get((found.id, "main"), (0, 0)),
+            *yields.get((found.id, "baseline"), (0, 0)),
+        )
+        for found, owner in runs
+    ]
+
+
+# --- what a run has grown ----------------------------------------------------------------------------------------
+
+
+def measured_by_run() -> ColumnElement[bool]:
+    """Joins the measurement by the run's own student (others may have measured the variant again since)."""
+    return and_(Measurement.variant_id == Variant.id, Measurement.student_profile_id == Run.student_profile_id)
+
+
+def kept_rate() -> ColumnElement[bool]:
+    """Whether the pass rate lies in the band that the run keeps."""
+    low = Run.config["kept"]["low"].as_float()
+    high = Run.config["kept"]["high"].as_float()
+    return and_(Measurement.rate >= low, Measurement.rate <= high)
+
+
+def usable_variant() -> ColumnElement[bool]:
+    """Valid, measured within the kept band, and no duplicate: what counts for the yield."""
+    return and_(Variant.invalid_code.is_(None), Variant.duplicate_of.is_(None), kept_rate())
+
+
+def broad_bin() -> ColumnElement[str]:
+    """The broad bin of the measured pass rate, '' outside all; on a shared edge the easier one."""
+    return case(*((_within(bin_.band), literal(bin_.name)) for bin_ in BROAD), else_=literal(""))
+
+
+def _within(band: Band) -> ColumnElement[bool]:
+    return and_(Measurement.rate >= band.low, Measurement.rate <= band.high)
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """Variants that share all of these facts."""
+
+    arm: str
+    environment: str
+    turn: int
+    stage: str
+    invalid_code: str | None
+    duplicate: bool
+    bin: str
+    usable: bool
+    count: int
+
+
+def cells(session: Session, run_id: int) -> list[Cell]:
+    """All variants of a run, counted by what the summary needs: one query, a few hundred rows at most."""
+    duplicate = Variant.duplicate_of.is_not(None)
+    usable = func.coalesce(usable_variant(), False)
+    keys = (
+        Chain.arm,
+        Variant.environment,
+        Variant.turn,
+        Variant.stage,
+        Variant.invalid_code,
+        duplicate,
+        broad_bin(),
+        usable,
+    )
+    rows = session.execute(
+        select(*keys, func.count())
+        .select_from(Variant)
+        .join(Chain, Chain.id == Variant.chain_id)
+        .join(Run, Run.id == Variant.run_id)
+        .outerjoin(Measurement, measured_by_run())
+        .where(Variant.run_id == run_id)
+        .group_by(*keys)
+    )
+    return [Cell(*row) for row in rows]
+
+
+def rate_counts(session: Session, run_id: int, arm: str) -> list[tuple[float, int]]:
+    """(pass rate, number of valid unique variants), ascending."""
+    rows = session.execute(
+        select(Measurement.rate, func.count())
+        .select_from(Variant)
+        .join(Chain, Chain.id == Variant.chain_id)
+        .join(Run, Run.id == Variant.run_id)
+        .join(Measurement, measured_by_run())
+        .where(
+            Variant.run_id == run_id,
+            Chain.arm == arm,
+            Measurement.rate.is_not(None),
+            Variant.duplicate_of.is_(None),
+        )
+        .group_by(Measurement.rate)
+        .order_by(Measurement.rate)
+    )
+    return [(rate, count) for rate, count in rows if rate is not None]
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """Sums over all measurements and proposals of one arm."""
+
+    arm: str
+    passed: int
+    failed: int
+    errors: int
+    cut: int
+    teacher_tokens: int
+
+
+def totals(session: Session, run_id: int) -> list[Totals]:
+    rows = session.execute(
+        select(
+            Chain.arm,
+            func.coalesce(func.sum(Measurement.passed), 0),
+            func.coalesce(func.sum(Measurement.failed), 0),
+            func.coalesce(func.sum(Measurement.errors), 0),
+            func.coalesce(func.sum(Measurement.cut), 0),
+            func.coalesce(func.sum(Variant.prompt_tokens + Variant.completion_tokens), 0),
+        )
+        .select_from(Variant)
+        .join(Chain, Chain.id == Variant.chain_id)
+        .join(Run, Run.id == Variant.run_id)
+        .outerjoin(Measurement, measured_by_run())
+        .where(Variant.run_id == run_id)
+        .group_by(Chain.arm)
+    )
+    return [Totals(arm, *(int(number) for number in numbers)) for arm, *numbers in rows]
+
+
+def chain_states(session: Session, run_id: int) -> list[tuple[str, str, str, int]]:
+    """(arm, environment, state, count)."""
+    rows = session.execute(
+        select(Chain.arm, Chain.environment, Chain.state, func.count())
+        .where(Chain.run_id == run_id)
+        .group_by(Chain.arm, Chain.environment, Chain.state)
+    )
+    return [(arm, environment, state, count) for arm, environment, state, count in rows]
+
+
+def stop_reasons(session: Session, run_id: int) -> list[tuple[str, str, int]]:
+    """(arm, reason, number of chains) of the chains that are over."""
+    rows = session.execute(
+        select(Chain.arm, Chain.stop_reason, func.count())
+        .where(Chain.run_id == run_id, Chain.state != "open")
+        .group_by(Chain.arm, Chain.stop_reason)
+        .order_by(func.count().desc())
+    )
+    return [(arm, reason, count) for arm, reason, count in rows]
+
+
+def chain_coverage(session: Session, run_id: int) -> list[tuple[str, str, int, list[str]]]:
+    """(arm, environment, usable variants, the broad bins that they fill) of every chain with a usable variant."""
+    rows = session.execute(
+        select(Chain.arm, Chain.environment, func.count(), func.array_agg(broad_bin().distinct()))
+        .select_from(Variant)
+        .join(Chain, Chain.id == Variant.chain_id)
+        .join(Run, Run.id == Variant.run_id)
+        .join(Measurement, measured_by_run())
+        .where(Variant.run_id == run_id, usable_variant())
+        .group_by(Chain.id, Chain.arm, Chain.environment)
+    )
+    return [(arm, environment, count, [b for b in bins if b]) for arm, environment, count, bins in rows]
+
+
+# --- trouble and news --------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class IncidentGroup:
+    stage: str
+    kind: str
+    count: int
+    example: str
+    last_at: datetime
+
+
+def incident_groups(session: Session, run_id: int) -> list[IncidentGroup]:
+    """Infrastructure errors grouped by stage and kind, each with its newest example."""
+    newest = (
+        select(Incident.stage, Incident.kind, func.count().label("count"), func.max(Incident.id).label("id"))
+        .where(Incident.run_id == run_id)
+        .group_by(Incident.stage, Incident.kind)
+        .subquery()
+    )
+    rows = session.execute(
+        select(newest.c.stage, newest.c.kind, newest.c.count, Incident.message, Incident.at)
+        .join(Incident, Incident.id == newest.c.id)
+        .order_by(newest.c.count.desc())
+    )
+    return [IncidentGroup(*row) for row in rows]
+
+
+def newest_chains(session: Session, run_id: int, limit: int = 8) -> list[tuple[Chain, Seed, int]]:
+    """The chains that moved last, with their seeds and numbers of variants."""
+    last = (
+        select(Variant.chain_id, func.max(Variant.id).label("last"), func.count().label("count"))
+        .where(Variant.run_id == run_id)
+        .group_by(Variant.chain_id)
+        .order_by(func.max(Variant.id).desc())
+        .limit(limit)
+        .subquery()
+    )
+    rows = session.execute(
+        select(Chain, Seed, last.c.count)
+        .join(last, last.c.chain_id == Chain.id)
+        .join(Seed, Seed.id == Chain.seed_id)
+        .order_by(last.c.last.desc())
+    )
+    return [(chain, seed, count) for chain, seed, count in rows]
+
+
+def last_event(session: Session, run_id: int) -> int:
+    """Rises with everything that happens to a run."""
+    return session.execute(select(func.coalesce(func.max(Event.id), 0)).where(Event.run_id == run_id)).scalar_one()
+
+
+def forget_old_events(session: Session, keep: int = 100_000) -> None:
+    """Live pages need only the newest events; the rest is in the tables that they announced."""
+    newest = session.execute(select(func.max(Event.id))).scalar() or 0
+    session.execute(delete(Event).where(Event.id < newest - keep))

@@ -1,0 +1,18 @@
+"""Finds runs that have work and no lane, whatever was lost on the way, and sends lanes for them."""
+
+from __future__ import annotations
+
+from app.db import unit_of_work
+from app.features.runs import claims, queries
+from app.jobs import LANE, enqueue
+
+
+def reconcile() -> int:
+    """The number of lanes sent. Two at once do no harm: a lane without a free slot ends at once."""
+    with unit_of_work() as session:
+        stalled = claims.free_slots(session)
+        for run_id, count in stalled:
+            for _ in range(count):
+                enqueue(session, LANE, run_id)
+        queries.forget_old_events(session)
+    return sum(count for _, count in stalled)

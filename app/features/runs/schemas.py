@@ -1,0 +1,187 @@
+"""The one model of a run's parameters: the form, the API, the CLI and a YAML file all produce it."""
+
+from __future__ import annotations
+
+import math
+from typing import Annotated, Self
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from app import registry
+from app.domain.difficulty import KEPT, Band
+from app.errors import AppError, InvalidForm, InvalidInput
+
+MAX_CHAINS = 200_000
+Rate = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Interval(_Strict):
+    """Pass rates from `low` to `high`, both included."""
+
+    low: Rate
+    high: Rate
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.low > self.high:
+            raise ValueError("low must not lie above high")
+        return self
+
+    @property
+    def band(self) -> Band:
+        return Band(self.low, self.high)
+
+
+class SeedChoice(_Strict):
+    """Which seeds: the first `count` of a set after `skip`, all of it by default."""
+
+    set: str = Field(min_length=1, max_length=200, description="Name of the seed set.")
+    count: int | None = Field(default=None, ge=1, le=100_000, description="How many seeds to use; all by default.")
+    skip: int = Field(default=0, ge=0, le=10_000_000, description="How many seeds of the set to pass over first.")
+
+
+class ModelChoice(_Strict):
+    """An engine and its own options, checked by the engine's schema."""
+
+    engine: str = Field(default="procedural", description="Where the model runs.")
+    options: dict[str, object] = Field(default_factory=dict, description="Options of that engine.")
+
+
+class RunConfig(_Strict):
+    """Everything that decides a run's result, and nothing else but its name."""
+
+    name: str = Field(default="", max_length=200, description="What the run is called in lists.")
+    seeds: SeedChoice
+    environments: list[str] = Field(
+        default_factory=lambda: list(registry.environments()), min_length=1, description="Kinds of problems to grow."
+    )
+    environment_options: dict[str, dict[str, object]] = Field(
+        default_factory=dict, description="Options per environment, such as visible_inputs for induction."
+    )
+    teacher: ModelChoice = Field(default_factory=ModelChoice, description="The model that writes problems.")
+    student: ModelChoice = Field(default_factory=ModelChoice, description="The model that tries them.")
+    strategy: str = Field(default="adaptive", description="How the next turn's direction is chosen.")
+    turns: int = Field(default=6, ge=1, le=64, description="Turns per chain. The paper uses 6.")
+    attempts: int = Field(
+        default=32, ge=1, le=1024, description="Student attempts per problem. The paper: 32; 8 was too noisy."
+    )
+    branching: int = Field(default=1, ge=1, le=16, description="Proposals per turn.")
+    target: Interval = Field(default=Interval(low=0.35, high=0.65), description="Pass rates that the teacher aims for.")
+    kept: Interval = Field(
+        default=Interval(low=KEPT.low, high=KEPT.high), description="Pass rates that count as usable."
+    )
+    minimum_verdicts: int | None = Field(
+        default=None,
+        ge=1,
+        le=1024,
+        description="Verdicts below which there is no pass rate; three quarters by default.",
+    )
+    baseline: bool = Field(default=True, description="Also run the single-turn baseline at the same budget.")
+    seed: int = Field(default=0, ge=0, lt=2**63, description="Random seed: the same seed gives the same run.")
+
+    @field_validator("environments")
+    @classmethod
+    def _known_environments(cls, names: list[str]) -> list[str]:
+        for name in names:
+            if name not in registry.environments():
+                raise ValueError(f"there is no environment {name!r}; known: {', '.join(registry.environments())}")
+        if len(set(names)) != len(names):
+            raise ValueError("each environment can be named once")
+        return names
+
+    @field_validator("strategy")
+    @classmethod
+    def _known_strategy(cls, name: str) -> str:
+        if name not in registry.strategies():
+            raise ValueError(f"there is no strategy {name!r}; known: {', '.join(registry.strategies())}")
+        return name
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.minimum_verdicts is not None and self.minimum_verdicts > self.attempts:
+            raise ValueError("minimum_verdicts must not exceed attempts")
+        return self
+
+    @property
+    def minimum(self) -> int:
+        """Verdicts that a pass rate needs at least."""
+        return self.minimum_verdicts or math.ceil(self.attempts * 0.75)
+
+    def options_of(self, environment: str) -> BaseModel:
+        """The environment's own options, validated by its schema."""
+        return registry.environment(environment).Options.model_validate(self.environment_options.get(environment, {}))
+
+
+def parse(data: object) -> RunConfig:
+    """A RunConfig from plain data. Raises InvalidForm with one message per field, plug-ins' options included."""
+    errors: dict[str, str] = {}
+    config: RunConfig | None = None
+    try:
+        config = RunConfig.model_validate(data)
+    except ValidationError as error:
+        errors |= _by_field(error)
+    if config is not None:
+        for name, options in config.environment_options.items():
+            if name not in config.environments:
+                errors[f"environment_options.{name}"] = "names an environment that this run does not use"
+            else:
+                errors |= _check(registry.environment(name).Options, options, f"environment_options.{name}")
+        for role in ("teacher", "student"):
+            choice: ModelChoice = getattr(config, role)
+            try:
+                engine = registry.engine(choice.engine)
+            except AppError as error:
+                errors[f"{role}.engine"] = error.message
+                continue
+            schema = engine.TeacherOptions if role == "teacher" else engine.StudentOptions
+            errors |= _check(schema, choice.options, f"{role}.options")
+    if errors or config is None:
+        raise InvalidForm(errors)
+    return config
+
+
+def _check(schema: type[BaseModel], data: object, prefix: str) -> dict[str, str]:
+    try:
+        schema.model_validate(data)
+    except ValidationError as error:
+        return _by_field(error, prefix)
+    return {}
+
+
+def _by_field(error: ValidationError, prefix: str = "") -> dict[str, str]:
+    """Dotted field -> what is wrong with it, in the words of the schema."""
+    found: dict[str, str] = {}
+    for item in error.errors(include_url=False):
+        field = ".".join([*([prefix] if prefix else []), *map(str, item["loc"])]) or "config"
+        message = item["msg"].removeprefix("Value error, ")
+        if item["type"] == "extra_forbidden":
+            message = "there is no such setting; remove it or check its spelling"
+        found.setdefault(field, message)
+    return found
+
+
+def to_yaml(config: RunConfig) -> str:
+    """The configuration as a file that `from_yaml` and `cairn refine` read back."""
+    return yaml.safe_dump(config.model_dump(mode="json", exclude_none=True), sort_keys=False, allow_unicode=True)
+
+
+def from_yaml(text: str) -> RunConfig:
+    """Raises InvalidInput where the text is no YAML mapping, InvalidForm where a field is wrong."""
+    try:
+        data = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f" (line {mark.line + 1}, column {mark.column + 1})" if mark else ""
+        raise InvalidInput(
+            f"This is not valid YAML{where}.", field="yaml", remedy="Check indentation and quotes."
+        ) from error
+    if not isinstance(data, dict):
+        raise InvalidInput(
+            "The file must hold a mapping of settings.", field="yaml", remedy="See `cairn refine --help`."
+        )
+    return parse(data)

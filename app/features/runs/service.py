@@ -1,0 +1,168 @@
+"""Use cases of runs: start, pause, resume, cancel, archive; and what a run pauses by itself for."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+
+from pydantic import BaseModel
+
+from app import audit, registry
+from app.config import settings
+from app.db import Session
+from app.domain.actor import Actor, Role
+from app.errors import Conflict, InvalidInput, NotFound
+from app.events import publish
+from app.features.runs import queries, stages
+from app.features.runs.schemas import MAX_CHAINS, ModelChoice, RunConfig
+from app.jobs import LANE, enqueue
+from app.models import LaneSlot, Run
+
+
+def create(session: Session, actor: Actor, config: RunConfig) -> Run:
+    """Writes the run with its chains and sends its lanes after the commit.
+
+    Raises InvalidInput where the seed set is unknown or too small, or the run would be too large.
+    """
+    actor.require(Role.MEMBER)
+    seed_set = queries.seed_set_named(session, actor.workspace_id, config.seeds.set)
+    if seed_set is None:
+        raise InvalidInput(
+            f"There is no seed set named {config.seeds.set!r}.",
+            field="seeds.set",
+            remedy="Import seeds first, or choose a set that exists.",
+        )
+    seeds = queries.chosen_seeds(session, seed_set.id, config.seeds.skip, config.seeds.count)
+    if not seeds or (config.seeds.count or 0) > len(seeds):
+        raise InvalidInput(
+            f"The set {seed_set.name!r} has {seed_set.seed_count} seeds; this asks for "
+            f"{config.seeds.count or 'some'} after the first {config.seeds.skip}.",
+            field="seeds.count",
+            remedy="Ask for fewer, or leave it empty to use all.",
+        )
+    arms = ("main", "baseline") if config.baseline and config.strategy != "single_turn" else ("main",)
+    chains = len(seeds) * len(config.environments) * len(arms)
+    if chains > MAX_CHAINS:
+        raise InvalidInput(
+            f"This run would have {chains:,} chains; {MAX_CHAINS:,} is the most.",
+            field="seeds.count",
+            remedy="Use fewer seeds, or split it into several runs with `skip`.",
+        )
+    run = Run(
+        workspace_id=actor.workspace_id,
+        name=config.name or f"{seed_set.name}, {_listed(config.environments)}",
+        config=config.model_dump(mode="json"),
+        seed_set_id=seed_set.id,
+        teacher_profile_id=_profile(session, actor.workspace_id, "teacher", config.teacher),
+        student_profile_id=_profile(session, actor.workspace_id, "student", config.student),
+        created_by=actor.user_id,
+    )
+    session.add(run)
+    session.flush()
+    queries.insert_chains(session, run, seeds, config.environments, arms)
+    slots = min(settings().worker_processes, chains)
+    session.add_all(LaneSlot(run_id=run.id, slot=slot, workspace_id=run.workspace_id) for slot in range(slots))
+    audit.record(session, actor, "run.started", f"runs/{run.id}", chains=chains)
+    publish(session, run.workspace_id, run.id, "started")
+    _send_lanes(session, run.id, slots)
+    return run
+
+
+def pause(session: Session, actor: Actor, run_id: int) -> Run:
+    """Lanes stop at the next stage boundary; nothing is lost. Raises Conflict unless the run is running."""
+    run = _writable(session, actor, run_id)
+    _expect(run, "running")
+    run.state = "paused"
+    run.error = ""
+    return _announce(session, actor, run, "paused")
+
+
+def resume(session: Session, actor: Actor, run_id: int) -> Run:
+    """Goes on with a paused or failed run. Raises Conflict in any other state."""
+    run = _writable(session, actor, run_id)
+    _expect(run, "paused", "failed")
+    run.state = "running"
+    run.error = ""
+    _send_lanes(session, run.id, queries.slot_count(session, run.id))
+    return _announce(session, actor, run, "resumed")
+
+
+def cancel(session: Session, actor: Actor, run_id: int) -> Run:
+    """Ends the run for good. What is measured stays; chains under way are fenced off at once."""
+    run = _writable(session, actor, run_id)
+    _expect(run, "running", "paused", "failed")
+    run.state = "cancelled"
+    queries.cancel_chains(session, run.id)
+    queries.stamp_end(session, run.id)
+    return _announce(session, actor, run, "cancelled")
+
+
+def archive(session: Session, actor: Actor, run_id: int, *, archived: bool) -> Run:
+    """Takes an ended run out of the lists, or brings it back. Nothing is deleted."""
+    run = _writable(session, actor, run_id)
+    if archived and run.state in ("running", "paused"):
+        raise Conflict("A run that is not over can't be archived.", remedy="Cancel it first.")
+    queries.stamp_archived(session, run.id, archived)
+    return _announce(session, actor, run, "archived" if archived else "restored")
+
+
+def pause_for_error(session: Session, run_id: int, chain_id: int | None, stage: str, kind: str, message: str) -> None:
+    """The run met trouble that stays: it pauses and says why, and a person resumes it when the trouble is gone."""
+    run = queries.locked_run(session, run_id)
+    if run is None:
+        return
+    stages.save_incident(session, run.workspace_id, run_id, chain_id, stage, kind, message)
+    if run.state == "running":
+        run.state = "paused"
+        run.error = f"{stage}: {message}"
+        publish(session, run.workspace_id, run.id, "paused")
+
+
+def config_of(run: Run) -> RunConfig:
+    return RunConfig.model_validate(run.config)
+
+
+def _writable(session: Session, actor: Actor, run_id: int) -> Run:
+    """The run, locked against a simultaneous change of its state."""
+    actor.require(Role.MEMBER)
+    run = queries.locked_run(session, run_id)
+    if run is None or run.workspace_id != actor.workspace_id:
+        raise NotFound("There is no such run.")
+    return run
+
+
+def _expect(run: Run, *states: str) -> None:
+    if run.state not in states:
+        raise Conflict(
+            f"The run is {run.state} by now.", remedy="Reload the page to see where it stands; nothing was changed."
+        )
+
+
+def _announce(session: Session, actor: Actor, run: Run, what: str) -> Run:
+    audit.record(session, actor, f"run.{what}", f"runs/{run.id}")
+    publish(session, run.workspace_id, run.id, what)
+    return run
+
+
+def _send_lanes(session: Session, run_id: int, count: int) -> None:
+    for _ in range(count):
+        enqueue(session, LANE, run_id)
+
+
+def _profile(session: Session, workspace_id: int, role: str, choice: ModelChoice) -> int:
+    """The row that says with what a role is played: equal settings share one."""
+    engine = registry.engine(choice.engine)
+    schema: type[BaseModel] = engine.TeacherOptions if role == "teacher" else engine.StudentOptions
+    options = schema.model_validate(choice.options).model_dump(mode="json")
+    spec: dict[str, object] = {
+        "engine": choice.engine,
+        "title": engine.title,
+        "options": options,
+    }
+    digest = hashlib.sha256(json.dumps(spec, sort_keys=True).encode()).hexdigest()
+    model = str(options.get("model") or engine.title)
+    return queries.profile_id(session, workspace_id, role, choice.engine, model, spec, digest)
+
+
+def _listed(names: list[str]) -> str:
+    return "all environments" if len(names) == len(registry.environments()) else ", ".join(names)

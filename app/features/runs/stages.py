@@ -1,0 +1,377 @@
+"""The ledger of one chain: every stage of every turn, each written in a transaction of its own.
+
+Each write is fenced: it changes nothing unless the claim's epoch is still the chain's and the turn is the expected one
+(LeaseLost otherwise). Each is also idempotent, since a connection can be cut while COMMIT is on its way.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import bindparam, func, literal, select, update
+from sqlalchemy.dialects.postgresql import insert
+
+from app.db import Session
+from app.domain.difficulty import Band, Tally
+from app.domain.problem import Judgement, Problem, Reply, Verdict
+from app.domain.problem_codec import decode_problem, encode_problem
+from app.domain.tree import Direction, Node, Place, Step
+from app.errors import LeaseLost
+from app.events import publish
+from app.features.runs.claims import Claim
+from app.features.runs.finish import finish_run_if_done
+from app.models import Attempt, Chain, Incident, Measurement, Variant
+
+NOTHING = Tally(0, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class StoredAttempt:
+    """An attempt as it stands in the ledger; `judgement` is None until it was judged."""
+
+    reply: Reply
+    judgement: Judgement | None
+
+
+@dataclass(frozen=True, slots=True)
+class StoredVariant:
+    """A variant as it stands in the ledger, with all that resuming or telling the teacher needs."""
+
+    id: int
+    node: Node
+    stage: str
+    reply: Reply
+    path: str
+    depth: int
+    problem: Problem | None
+    fingerprint: str | None
+    invalid_detail: str
+    tally: Tally
+    attempts: tuple[StoredAttempt, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Provenance:
+    """With what a proposal was made."""
+
+    prompt_hash: str
+    environment_version: str
+    isolation: str
+
+
+def _fence(session: Session, claim: Claim, turn: int) -> None:
+    """Locks the chain's row. Progress clears the suspicion that the chain kills its worker."""
+    held = session.execute(
+        update(Chain)
+        .where(Chain.id == claim.chain_id, Chain.epoch == claim.epoch, Chain.state == "open", Chain.next_turn == turn)
+        .values(deaths=0)
+        .returning(Chain.id)
+    ).scalar()
+    if held is None:
+        raise LeaseLost(f"Chain {claim.chain_id} is driven by another lane now.")
+
+
+def load_variants(session: Session, claim: Claim, student_profile_id: int) -> list[StoredVariant]:
+    """Every variant of the chain, in the order of growth."""
+    rows = session.execute(
+        select(Variant, Measurement)
+        .outerjoin(
+            Measurement,
+            (Measurement.variant_id == Variant.id) & (Measurement.student_profile_id == student_profile_id),
+        )
+        .where(Variant.chain_id == claim.chain_id)
+        .order_by(Variant.turn, Variant.branch)
+    ).all()
+    attempts: dict[int, list[StoredAttempt]] = defaultdict(list)
+    measured = [measurement.id for _, measurement in rows if measurement is not None]
+    for row in session.execute(
+        select(Attempt).where(Attempt.measurement_id.in_(measured)).order_by(Attempt.measurement_id, Attempt.number)
+    ).scalars():
+        attempts[row.measurement_id].append(_stored_attempt(row))
+    places = {variant.id: Place(variant.turn, variant.branch) for variant, _ in rows}
+    return [
+        _stored(variant, measurement, places, tuple(attempts[measurement.id]) if measurement else ())
+        for variant, measurement in rows
+    ]
+
+
+def _stored_attempt(row: Attempt) -> StoredAttempt:
+    reply = Reply(row.reply, row.reasoning, row.finish_reason, row.prompt_tokens, row.completion_tokens)
+    if row.verdict is None:
+        return StoredAttempt(reply, None)
+    return StoredAttempt(reply, Judgement(Verdict(row.verdict), row.reason, row.detail, row.answer))
+
+
+def _stored(
+    variant: Variant, measurement: Measurement | None, places: dict[int, Place], attempts: tuple[StoredAttempt, ...]
+) -> StoredVariant:
+    parent = places[variant.parent_id] if variant.parent_id is not None else None
+    step = Step(Direction(variant.direction), Band(variant.target_low, variant.target_high), parent)
+    return StoredVariant(
+        id=variant.id,
+        node=Node(
+            Place(variant.turn, variant.branch), step, measurement.rate if measurement else None, variant.invalid_code
+        ),
+        stage=variant.stage,
+        reply=Reply(
+            variant.reply,
+            variant.reasoning,
+            variant.finish_reason,
+            variant.prompt_tokens,
+            variant.completion_tokens,
+        ),
+        path=variant.path,
+        depth=variant.depth,
+        problem=decode_problem(variant.problem) if variant.problem else None,
+        fingerprint=variant.fingerprint,
+        invalid_detail=variant.invalid_detail,
+        tally=Tally(measurement.passed, measurement.failed, measurement.errors) if measurement else NOTHING,
+        attempts=attempts,
+    )
+
+
+def path_of(place: Place, parent: StoredVariant | None) -> str:
+    """Sorts a chain in preorder: the places of all ancestors and its own, zero padded."""
+    label = f"{place.turn:03d}.{place.branch:02d}"
+    return f"{parent.path}/{label}" if parent else label
+
+
+def save_proposal(
+    session: Session,
+    claim: Claim,
+    place: Place,
+    step: Step,
+    parent: StoredVariant | None,
+    reply: Reply,
+    provenance: Provenance,
+) -> int:
+    """Stage 1: the teacher's reply. Returns the variant's id."""
+    _fence(session, claim, place.turn)
+    path = path_of(place, parent)
+    created = session.execute(
+        insert(Variant)
+        .values(
+            workspace_id=claim.workspace_id,
+            run_id=claim.run_id,
+            chain_id=claim.chain_id,
+            environment=claim.environment,
+            turn=place.turn,
+            branch=place.branch,
+            parent_id=parent.id if parent else None,
+            direction=step.direction.value,
+            target_low=step.target.low,
+            target_high=step.target.high,
+            stage="proposed",
+            reply=reply.text,
+            reasoning=reply.reasoning,
+            finish_reason=reply.finish_reason,
+            prompt_tokens=reply.prompt_tokens,
+            completion_tokens=reply.completion_tokens,
+            prompt_hash=provenance.prompt_hash,
+            environment_version=provenance.environment_version,
+            isolation=provenance.isolation,
+            path=path,
+            depth=parent.depth + 1 if parent else 0,
+        )
+        .on_conflict_do_nothing(index_elements=["chain_id", "turn", "branch"])
+        .returning(Variant.id)
+    ).scalar()
+    if created is None:
+        return session.execute(
+            select(Variant.id).where(
+                Variant.chain_id == claim.chain_id, Variant.turn == place.turn, Variant.branch == place.branch
+            )
+        ).scalar_one()
+    session.execute(
+        update(Variant)
+        .where(Variant.chain_id == claim.chain_id, literal(path).startswith(Variant.path + "/"))
+        .values(subtree=Variant.subtree + 1)
+        .execution_options(synchronize_session=False)
+    )
+    return created
+
+
+def save_invalid(session: Session, claim: Claim, place: Place, variant_id: int, code: str, detail: str) -> None:
+    """Stage 2, the proposal broke a rule: the variant is done."""
+    _fence(session, claim, place.turn)
+    session.execute(
+        update(Variant).where(Variant.id == variant_id).values(stage="done", invalid_code=code, invalid_detail=detail)
+    )
+    publish(session, claim.workspace_id, claim.run_id, "variant", variant_id)
+
+
+def save_checked(
+    session: Session, claim: Claim, place: Place, variant_id: int, problem: Problem, content_hash: str, fingerprint: str
+) -> None:
+    """Stage 2, the problem holds: its gold outputs, its hashes, and whether the run has it already."""
+    _fence(session, claim, place.turn)
+    session.execute(
+        update(Variant)
+        .where(Variant.id == variant_id)
+        .values(stage="checked", problem=encode_problem(problem), content_hash=content_hash, fingerprint=fingerprint)
+    )
+    _mark_duplicates(session, claim, fingerprint)
+
+
+def _mark_duplicates(session: Session, claim: Claim, fingerprint: str) -> None:
+    """The first variant with a fingerprint, by its place in the run, is the original; the others point to it.
+
+    Which lane came first plays no part, so that a run has the same originals however its work was scheduled.
+    """
+    session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(f"{claim.run_id}/{fingerprint}", 0))))
+    twins = session.execute(
+        select(Variant.id, Chain.arm)
+        .join(Chain, Chain.id == Variant.chain_id)
+        .where(Variant.run_id == claim.run_id, Variant.fingerprint == fingerprint, Chain.arm == claim.arm)
+        .order_by(Chain.position, Variant.turn, Variant.branch)
+    ).all()
+    original, *copies = [twin.id for twin in twins]
+    session.execute(update(Variant).where(Variant.id == original).values(duplicate_of=None))
+    if copies:
+        session.execute(update(Variant).where(Variant.id.in_(copies)).values(duplicate_of=original))
+
+
+def save_attempts(
+    session: Session,
+    claim: Claim,
+    place: Place,
+    variant_id: int,
+    student_profile_id: int,
+    prompt_hash: str,
+    replies: Sequence[Reply],
+) -> None:
+    """Stage 3: what the student answered, all attempts at once or none."""
+    _fence(session, claim, place.turn)
+    measurement_id = session.execute(
+        insert(Measurement)
+        .values(
+            workspace_id=claim.workspace_id,
+            variant_id=variant_id,
+            student_profile_id=student_profile_id,
+            prompt_hash=prompt_hash,
+        )
+        .on_conflict_do_nothing(index_elements=["variant_id", "student_profile_id"])
+        .returning(Measurement.id)
+    ).scalar()
+    if measurement_id is None:
+        return
+    session.execute(
+        insert(Attempt),
+        [
+            {
+                "workspace_id": claim.workspace_id,
+                "measurement_id": measurement_id,
+                "number": number,
+                "reply": reply.text,
+                "reasoning": reply.reasoning,
+                "finish_reason": reply.finish_reason,
+                "prompt_tokens": reply.prompt_tokens,
+                "completion_tokens": reply.completion_tokens,
+            }
+            for number, reply in enumerate(replies, 1)
+        ],
+    )
+    session.execute(update(Variant).where(Variant.id == variant_id).values(stage="attempted"))
+
+
+def save_judgements(
+    session: Session,
+    claim: Claim,
+    place: Place,
+    variant_id: int,
+    student_profile_id: int,
+    judgements: Sequence[Judgement],
+    minimum: int,
+    cut: int,
+    isolation: str,
+) -> Tally:
+    """Stage 4: the verdicts and the pass rate; the variant is done."""
+    _fence(session, claim, place.turn)
+    tally = Tally(
+        passed=sum(j.verdict is Verdict.PASSED for j in judgements),
+        failed=sum(j.verdict is Verdict.FAILED for j in judgements),
+        errors=sum(j.verdict is Verdict.ERROR for j in judgements),
+    )
+    low, high = tally.interval
+    measurement_id = session.execute(
+        update(Measurement)
+        .where(Measurement.variant_id == variant_id, Measurement.student_profile_id == student_profile_id)
+        .values(
+            passed=tally.passed,
+            failed=tally.failed,
+            errors=tally.errors,
+            cut=cut,
+            rate=tally.rate(minimum),
+            low=low,
+            high=high,
+            isolation=isolation,
+            judged_at=func.now(),
+        )
+        .returning(Measurement.id)
+    ).scalar_one()
+    session.connection().execute(
+        update(Attempt.__table__)  # type: ignore[arg-type]
+        .where(Attempt.measurement_id == measurement_id, Attempt.number == bindparam("at"))
+        .values(
+            verdict=bindparam("verdict_"),
+            reason=bindparam("reason_"),
+            detail=bindparam("detail_"),
+            answer=bindparam("answer_"),
+        ),
+        [
+            {"at": number, "verdict_": j.verdict.value, "reason_": j.reason, "detail_": j.detail, "answer_": j.answer}
+            for number, j in enumerate(judgements, 1)
+        ],
+    )
+    session.execute(update(Variant).where(Variant.id == variant_id).values(stage="done"))
+    publish(session, claim.workspace_id, claim.run_id, "variant", variant_id)
+    return tally
+
+
+def save_turn(session: Session, claim: Claim, turn: int) -> None:
+    """All branches of `turn` are done: the chain moves on."""
+    moved = session.execute(
+        update(Chain)
+        .where(
+            Chain.id == claim.chain_id,
+            Chain.epoch == claim.epoch,
+            Chain.state == "open",
+            Chain.next_turn.in_((turn, turn + 1)),
+        )
+        .values(next_turn=turn + 1, deaths=0)
+        .returning(Chain.id)
+    ).scalar()
+    if moved is None:
+        raise LeaseLost(f"Chain {claim.chain_id} is driven by another lane now.")
+
+
+def save_end(session: Session, claim: Claim, state: str, reason: str) -> None:
+    """The chain grows no further; the run may be done with it."""
+    ended = session.execute(
+        update(Chain)
+        .where(Chain.id == claim.chain_id, Chain.epoch == claim.epoch, Chain.state.in_(("open", state)))
+        .values(state=state, stop_reason=reason, owner=None, lease_expires_at=None)
+        .returning(Chain.id)
+    ).scalar()
+    if ended is None:
+        raise LeaseLost(f"Chain {claim.chain_id} is driven by another lane now.")
+    publish(session, claim.workspace_id, claim.run_id, "chain", claim.chain_id)
+    finish_run_if_done(session, claim.run_id)
+
+
+def save_incident(
+    session: Session, workspace_id: int, run_id: int, chain_id: int | None, stage: str, kind: str, message: str
+) -> None:
+    session.add(
+        Incident(
+            workspace_id=workspace_id,
+            run_id=run_id,
+            chain_id=chain_id,
+            stage=stage,
+            kind=kind,
+            message=message[:2000],
+        )
+    )
+    publish(session, workspace_id, run_id, "incident")

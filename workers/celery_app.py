@@ -1,0 +1,43 @@
+"""The Celery application of the workers. Messages hold ids; every state lives in PostgreSQL (docs/architecture.md)."""
+
+from __future__ import annotations
+
+from celery import Celery, signals
+
+from app.config import settings
+from app.jobs import RECONCILE
+from workers import shutdown
+
+app = Celery("cairn", broker=settings().redis_url or "", include=["workers.runs"])
+app.conf.update(
+    accept_content=["json"],
+    task_serializer="json",
+    task_ignore_result=True,
+    task_acks_late=True,
+    task_reject_on_worker_lost=True,
+    worker_prefetch_multiplier=1,
+    worker_soft_shutdown_timeout=5,
+    worker_send_task_events=False,
+    worker_hijack_root_logger=False,
+    broker_connection_retry_on_startup=True,
+    broker_transport_options={
+        # A lane lasts minutes; a message is given to another worker only when its own is surely gone. A duplicate
+        # costs nothing: it finds no free slot.
+        "visibility_timeout": 3600,
+        "unacked_restore_interval": 10,
+    },
+    beat_schedule={
+        "reconcile": {"task": RECONCILE, "schedule": settings().reconcile_s, "options": {"expires": 60}},
+    },
+)
+
+
+@signals.worker_shutting_down.connect
+def _tell_lanes(**_: object) -> None:
+    shutdown.request()
+
+
+@signals.worker_ready.connect
+def _look_for_stalled_runs(sender: object, **_: object) -> None:  # noqa: ARG001
+    """A restarted worker takes up interrupted runs at once rather than at the next tick."""
+    app.send_task(RECONCILE)
