@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import ast
 import hashlib
-import json
 from collections.abc import Iterator
 
 from app.domain.problem import Problem
-from app.domain.values import dumps
+from app.domain.problem_codec import encode_problem
 
 # Fields that say nothing of what the code does: annotations are not run, contexts and type comments repeat the rest.
 _SILENT = frozenset({"annotation", "returns", "type_comment", "type_params", "type_ignores", "ctx", "kind"})
@@ -20,30 +19,21 @@ _NAMED = ast.Name | ast.arg | ast.ClassDef | ast.ExceptHandler | ast.MatchAs | a
 
 
 def content_hash(problem: Problem) -> str:
-    """SHA-256 over everything that makes the problem what it is, as canonical JSON."""
-    content = {
-        "environment": problem.environment,
-        "program": problem.program,
-        "inputs": [dumps(arguments) for arguments in problem.inputs],
-        "outputs": [dumps(output) for output in problem.outputs],
-        "message": problem.message,
-        "options": dict(problem.options),
-    }
-    text = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
-    return hashlib.sha256(text.encode()).hexdigest()
+    """SHA-256 over everything that makes the problem what it is, as its canonical JSON."""
+    return hashlib.sha256(encode_problem(problem).encode()).hexdigest()
 
 
-def fingerprint(environment: str, program: str) -> str:
+def fingerprint(problem: Problem) -> str:
     """The exact-duplicate key: equal for programs that differ in local names, layout, comments and docstrings only.
 
     Imports, attributes, keywords and constants count; inputs and messages do not: a program asked about again with
     other inputs is a duplicate. The key is the same under every Python that parses the program. Raises SyntaxError.
     """
     try:
-        text = _Canonical().text(ast.parse(program))
+        text = _Canonical().text(ast.parse(problem.program))
     except RecursionError:
-        text = program  # nested too deeply to be walked: such programs are the same when their text is
-    return hashlib.sha256(f"{environment}\n{text}".encode("utf-8", "surrogatepass")).hexdigest()
+        text = problem.program  # nested too deeply to be walked: such programs are the same when their text is
+    return hashlib.sha256(f"{problem.environment}\n{text}".encode("utf-8", "surrogatepass")).hexdigest()
 
 
 class _Canonical:

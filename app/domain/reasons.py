@@ -25,6 +25,7 @@ VALIDITY: Mapping[str, Reason] = MappingProxyType(
             "The reply lacks a required fenced block.",
             "Write every required part in a fenced block of its own, opened by three backticks and its name.",
         ),
+        "reply_cut": Reason("The reply was cut at its length limit.", "Think and write less."),
         "too_long": Reason("The program or the message is too long.", "Write a shorter one."),
         "syntax_error": Reason("The code does not parse.", "Write complete, valid Python."),
         "missing_name": Reason(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 from statistics import median
 
 from app.domain.problem import Judgement, Verdict
@@ -14,37 +15,48 @@ SHORTEST_PASS, COMMON_FAILURE, OUTLIER = "shortest_pass", "common_failure", "out
 _LONGEST = 1_500
 
 
-def representative(judgements: Sequence[Judgement]) -> tuple[Example, ...]:
-    """At most one example of each kind, in this order.
+def representatives(attempts: Sequence[tuple[str, Judgement]]) -> tuple[Example, ...]:
+    """At most one example of each kind, in this order, from pairs of a reply and its judgement.
 
-    The shortest answer that passed; of the answers that failed for the same reason and with the same text, the most
-    frequent ones; and the outlier, a failure of the rarest other reason (of these, the one whose length is furthest
-    from the usual). `count` is how many attempts gave that very answer. Errors are no attempts and are left out.
+    The shortest answer that passed; of the answers that failed for the most common reason, the most frequent one; and
+    the outlier, a failure of the rarest reason among the others (of these, the one whose length is furthest from the
+    usual). `count` is how many attempts gave that very answer. Errors say nothing of the student and are left out.
     """
-    passed = [judgement for judgement in judgements if judgement.verdict is Verdict.PASSED]
-    failed = [judgement for judgement in judgements if judgement.verdict is Verdict.FAILED]
+    judged = [
+        _Judged(judgement.reason, judgement.answer or reply[-_LONGEST:], judgement) for reply, judgement in attempts
+    ]
+    passed = [attempt for attempt in judged if attempt.judgement.verdict is Verdict.PASSED]
+    failed = [attempt for attempt in judged if attempt.judgement.verdict is Verdict.FAILED]
     examples: list[Example] = []
     if passed:
-        shortest = min(passed, key=lambda judgement: (len(judgement.answer), judgement.answer))
-        examples.append(_example(SHORTEST_PASS, shortest, passed))
+        examples.append(_example(SHORTEST_PASS, min(passed, key=lambda a: (len(a.text), a.text)), passed))
     if failed:
-        reasons = Counter(judgement.reason for judgement in failed)
-        answers = Counter(_same(judgement) for judgement in failed)
-        common = min(failed, key=lambda j: (-reasons[j.reason], -answers[_same(j)], len(j.answer), j.answer))
+        reasons = Counter(attempt.reason for attempt in failed)
+        answers = Counter(attempt.same for attempt in failed)
+        common = min(failed, key=lambda a: (-reasons[a.reason], a.reason, -answers[a.same], len(a.text), a.text))
         examples.append(_example(COMMON_FAILURE, common, failed))
-        usual = median(len(judgement.answer) for judgement in failed)
-        others = [judgement for judgement in failed if _same(judgement) != _same(common)]
-        if others:
-            odd = min(others, key=lambda j: (reasons[j.reason], -abs(len(j.answer) - usual), j.answer))
+        usual = median(len(attempt.text) for attempt in failed)
+        if others := [attempt for attempt in failed if attempt.same != common.same]:
+            odd = min(others, key=lambda a: (reasons[a.reason], -abs(len(a.text) - usual), a.text))
             examples.append(_example(OUTLIER, odd, failed))
     return tuple(examples)
 
 
-def _same(judgement: Judgement) -> tuple[str, str]:
-    return judgement.reason, judgement.answer
+@dataclass(frozen=True, slots=True)
+class _Judged:
+    """An attempt by what it shows: its answer, or the end of a reply that holds none."""
+
+    reason: str
+    text: str
+    judgement: Judgement
+
+    @property
+    def same(self) -> tuple[str, str]:
+        return self.reason, self.text
 
 
-def _example(kind: str, chosen: Judgement, group: Sequence[Judgement]) -> Example:
-    text = chosen.answer if len(chosen.answer) <= _LONGEST else f"{chosen.answer[:_LONGEST]}…"
-    reason = f"{chosen.reason}: {chosen.detail}" if chosen.detail else chosen.reason
-    return Example(kind, text, reason, sum(_same(judgement) == _same(chosen) for judgement in group))
+def _example(kind: str, chosen: _Judged, group: Sequence[_Judged]) -> Example:
+    text = chosen.text if len(chosen.text) <= _LONGEST else f"{chosen.text[:_LONGEST]}…"
+    detail = chosen.judgement.detail
+    reason = f"{chosen.reason}: {detail}" if detail else chosen.reason
+    return Example(kind, text, reason, sum(attempt.same == chosen.same for attempt in group))
