@@ -18,6 +18,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from app.errors import AppError, InvalidForm
+from app.web import csrf
 from app.web.assets import Assets
 from app.web.filters import FILTERS
 from app.web.highlight import compare, highlight

@@ -44,7 +44,9 @@ def create_app() -> FastAPI:
     @app.get("/_gallery/refused")
     def refused(request: Request) -> Response:
         request.state.request_id = "01k4m2v9"
-        return pages.error(request, InvalidInput("must lie between 1 and 512", field="attempts", remedy="The paper: 32."))
+        return pages.error(
+            request, InvalidInput("must lie between 1 and 512", field="attempts", remedy="The paper: 32.")
+        )
 
     @app.post("/_gallery")
     def change(text: Annotated[str, Form()] = "Approved 3 variants.") -> Response:

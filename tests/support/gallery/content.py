@@ -2,10 +2,24 @@
 
 from __future__ import annotations
 
+import random
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
-from app.domain.difficulty import Tally, bin_of
+from app.domain.difficulty import BROAD, Tally, bin_of
+from app.web.charts import (
+    DifficultyMap,
+    Histogram,
+    Sparkline,
+    Stack,
+    Stone,
+    YieldChart,
+    difficulty_map,
+    histogram,
+    sparkline,
+    stack,
+    yield_by_turn,
+)
 
 OLD = '''import heapq
 import itertools
@@ -65,9 +79,87 @@ ROWS = [
 ]
 
 
+def _stone(key: str, parent: str | None, passed: int, n: int = 32, **more: str) -> Stone:
+    return Stone(key, int(key.split(".")[0]), f"#{key}", parent, Tally(passed, n - passed), **more)
+
+
+CHAIN = [
+    _stone("1.1", None, 32, title="merge ordered runs", direction="first"),
+    _stone("2.1", "1.1", 14, title="with a key and a limit", direction="harder", mark="approved"),
+    _stone("3.1", "2.1", 4, title="stable under ties", direction="harder"),
+    _stone("3.2", "2.1", 17, title="in place", direction="vary", mark="rejected"),
+    _stone("4.1", "3.1", 0, 0, invalid="nondeterministic", direction="easier"),
+    _stone("4.2", "3.1", 16, 31, title="ties by position", direction="easier"),
+    _stone("5.1", "3.2", 28, title="of two runs", direction="easier", mark="approved"),
+    _stone("5.2", "4.1", 15, title="mended", direction="repair"),
+    _stone("6.1", "4.2", 3, title="with gaps", direction="harder"),
+    _stone("6.2", "4.2", 0, 0, title="", direction="easier"),
+]
+
+
+def grown(count: int, turns: int, seed: int) -> list[Stone]:
+    """A tree of `count` stones: children scatter around their parents' pass rates; one in eight is invalid."""
+    draw = random.Random(seed)  # noqa: S311
+    stones: list[Stone] = []
+    levels: list[list[Stone]] = []
+    for turn in range(1, turns + 1):
+        size = 1 if turn == 1 else max(1, round((count - 1) * turn / sum(range(2, turns + 1))))
+        level = []
+        for branch in range(1, min(size, count - len(stones)) + 1):
+            parent = draw.choice(levels[-1]) if levels else None
+            start = parent.tally.passed if parent and parent.rate is not None else 20
+            passed = min(32, max(0, round(draw.gauss(start, 8))))
+            invalid = draw.choice(("timeout", "same_outputs", "syntax_error")) if draw.random() < 0.125 else ""
+            level.append(
+                _stone(
+                    f"{turn}.{branch}", parent.key if parent else None, passed, 0 if invalid else 32, invalid=invalid
+                )
+                if not invalid
+                else Stone(
+                    f"{turn}.{branch}", turn, f"#{turn}.{branch}", parent.key if parent else None, invalid=invalid
+                )
+            )
+        levels.append(level)
+        stones += level
+    return stones
+
+
+def rates() -> list[tuple[float, int]]:
+    draw = random.Random(7)  # noqa: S311
+    counts: dict[float, int] = {}
+    for _ in range(1_400):
+        rate = round(draw.betavariate(0.7, 0.6) * 32) / 32
+        counts[rate] = counts.get(rate, 0) + 1
+    return sorted(counts.items())
+
+
+REASONS = [
+    ("same_outputs", 61, "#"),
+    ("missing_block", 12, "#"),
+    ("nondeterministic", 34, "#"),
+    ("timeout", 19, "#"),
+    ("syntax_error", 4, "#"),
+    ("message_reveals_code", 2, "#"),
+    ("refers_to_earlier", 0, "#"),
+]
+RUN_YIELD = [(120, 400, "#"), (180, 400, "#"), (212, 396, "#"), (205, 388, "#"), (196, 371, "#"), (3, 6, "#")]
+BASELINE = [(118, 400, "#"), (121, 400, "#"), (119, 396, "#"), (117, 388, "#"), (110, 371, "#"), (2, 6, "#")]
+
+
 @dataclass(frozen=True)
 class Gallery:
     """The context of gallery/page.html."""
+
+    map: DifficultyMap = field(default_factory=lambda: difficulty_map(CHAIN, chosen="6.1"))
+    wide: DifficultyMap = field(
+        default_factory=lambda: difficulty_map(grown(90, 12, 3), bins=BROAD, chosen="9.2", width=1240)
+    )
+    dense: DifficultyMap = field(default_factory=lambda: difficulty_map(grown(500, 12, 5), width=1240))
+    single: DifficultyMap = field(default_factory=lambda: difficulty_map(CHAIN[:1], width=360))
+    histogram: Histogram = field(default_factory=lambda: histogram(rates(), lambda low, high: f"#{low}-{high}"))
+    reasons: Stack = field(default_factory=lambda: stack(REASONS))
+    yields: YieldChart = field(default_factory=lambda: yield_by_turn(RUN_YIELD, BASELINE))
+    line: Sparkline | None = field(default_factory=lambda: sparkline([3, 5, 4, 8, 9, 7, 12, 14, 13, 18]))
 
     rows: list[Row] = field(default_factory=lambda: ROWS)
     selected: str = "3.1"
@@ -77,5 +169,8 @@ class Gallery:
     long_new: str = LONG.replace("value % 13", "value % 17")
     message: str = "Merge runs that are already ordered. Where keys are equal, keep the order of the runs."
     moments: tuple[datetime, ...] = (
-        NOW - timedelta(seconds=4), NOW - timedelta(minutes=7), NOW - timedelta(days=3), NOW - timedelta(days=90)
+        NOW - timedelta(seconds=4),
+        NOW - timedelta(minutes=7),
+        NOW - timedelta(days=3),
+        NOW - timedelta(days=90),
     )

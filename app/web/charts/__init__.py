@@ -1,0 +1,23 @@
+"""Charts as data: positions computed here, drawn as SVG by the macros of components/_charts.html.
+
+Lengths are CSS pixels: a chart is drawn at its natural size and scrolls in its own region where that is too wide.
+Every mark has an address, the rows behind it.
+"""
+
+from app.web.charts.bars import Sparkline, Stack, YieldChart, sparkline, stack, yield_by_turn
+from app.web.charts.difficulty_map import DifficultyMap, Stone, difficulty_map
+from app.web.charts.histogram import Histogram, histogram
+
+__all__ = [
+    "DifficultyMap",
+    "Histogram",
+    "Sparkline",
+    "Stack",
+    "Stone",
+    "YieldChart",
+    "difficulty_map",
+    "histogram",
+    "sparkline",
+    "stack",
+    "yield_by_turn",
+]
