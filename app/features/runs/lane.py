@@ -9,7 +9,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import signal
 import socket
+import threading
 import uuid
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
@@ -38,6 +40,14 @@ def drive(run_id: int, should_stop: Callable[[], bool]) -> bool:
     once.
     """
     return asyncio.run(_Lane(run_id, should_stop, settings()).run())
+
+
+def drive_until_over(run_id: int) -> None:
+    """One lane after the other until the run has nothing left for this process; ends on SIGTERM like a worker."""
+    asked = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: asked.set())
+    while drive(run_id, asked.is_set):
+        pass
 
 
 class _Lane:

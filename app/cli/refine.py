@@ -1,0 +1,188 @@
+"""`cairn refine`: a run with no browser."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+import yaml
+from rich.console import Console
+
+from app.cli import context, show
+from app.config import settings
+from app.db import unit_of_work
+from app.domain.actor import Actor
+from app.errors import InvalidInput
+from app.features.exports.service import write_run
+from app.features.runs import lane, service
+from app.features.runs.presets import PRESETS
+from app.features.runs.schemas import RunConfig, parse, to_yaml
+from app.features.runs.summary import RunSummary
+from app.features.seeds.service import import_path
+from app.local.folder import Serving
+
+# Exit status of a run that paused or failed, so that scripts notice.
+_INCOMPLETE = 3
+_RESPAWN_S = 1.0
+
+
+def command(
+    config: Annotated[
+        Path | None, typer.Argument(help="A YAML file of run settings, as the page `New run` saves it.")
+    ] = None,
+    seeds: Annotated[
+        str | None, typer.Option(help="Name of a seed set, or a path to import: JSONL, Parquet, folder, zip, git.")
+    ] = None,
+    count: Annotated[int | None, typer.Option(help="Use only this many seeds.")] = None,
+    preset: Annotated[str | None, typer.Option(help=f"Start from: {', '.join(PRESETS)}.")] = None,
+    environment: Annotated[
+        list[str] | None, typer.Option("--environment", "-e", help="An environment; repeat for several.")
+    ] = None,
+    engine: Annotated[str | None, typer.Option(help="Engine of teacher and student.")] = None,
+    strategy: Annotated[str | None, typer.Option(help="How the next turn's direction is chosen.")] = None,
+    turns: Annotated[int | None, typer.Option(help="Turns per chain.")] = None,
+    attempts: Annotated[int | None, typer.Option(help="Student attempts per problem.")] = None,
+    baseline: Annotated[
+        bool | None, typer.Option("--baseline/--no-baseline", help="Also run the single-turn baseline.")
+    ] = None,
+    seed: Annotated[int | None, typer.Option(help="Random seed: the same seed gives the same run.")] = None,
+    name: Annotated[str | None, typer.Option(help="What the run is called.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder for the usable variants as JSONL and Parquet.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON on stdout.")] = False,
+    print_config: Annotated[bool, typer.Option(help="Print the resulting settings as YAML and stop.")] = False,
+) -> None:
+    """Grow a run here and now, and print its summary.
+
+    Options go before the YAML file's settings, and these before the preset's. The run is kept: `cairn up` shows it.
+    Exit status 3 means that the run paused or failed.
+    """
+    given: dict[str, object] = {
+        "environments": environment or None,
+        "strategy": strategy,
+        "turns": turns,
+        "attempts": attempts,
+        "baseline": baseline,
+        "seed": seed,
+        "name": name,
+    }
+    if engine:
+        given |= {"teacher": {"engine": engine}, "student": {"engine": engine}}
+    settings_given = {key: value for key, value in given.items() if value is not None}
+    data = {**_preset(preset), **_file(config), **settings_given}
+    chosen = _seeds(data, seeds, count)
+
+    async def work(serving: Serving, actor: Actor) -> RunSummary | None:  # noqa: ARG001
+        if seeds:
+            chosen["set"] = await asyncio.to_thread(_seed_set, actor, seeds)
+        run_config = parse(data | {"seeds": chosen})
+        if print_config:
+            typer.echo(to_yaml(run_config), nl=False)
+            return None
+        return await _run(actor, run_config, out)
+
+    summary = context.with_databases(work)
+    if summary is None:
+        return
+    if as_json:
+        typer.echo(json.dumps(show.as_json(summary), indent=2))
+    else:
+        show.print_summary(summary, Console(highlight=False))
+    if summary.state != "finished":
+        raise typer.Exit(_INCOMPLETE)
+
+
+def _preset(name: str | None) -> dict[str, object]:
+    if name is None:
+        return {}
+    if name not in PRESETS:
+        raise InvalidInput(
+            f"There is no preset {name!r}.", field="--preset", remedy=f"Choose one of: {', '.join(PRESETS)}."
+        )
+    return dict(PRESETS[name])
+
+
+def _file(path: Path | None) -> dict[str, object]:
+    if path is None:
+        return {}
+    try:
+        data = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise InvalidInput(f"{path} can't be read: {error}", field="config", remedy="Name a YAML file.") from error
+    if not isinstance(data, dict):
+        raise InvalidInput(
+            f"{path} holds no mapping of settings.", field="config", remedy="Try --print-config to see one."
+        )
+    return data
+
+
+def _seeds(data: dict[str, object], name: str | None, count: int | None) -> dict[str, object]:
+    given = data.get("seeds")
+    chosen: dict[str, object] = dict(given) if isinstance(given, dict) else {}
+    if name is not None:
+        chosen["set"] = name
+    if count is not None:
+        chosen["count"] = count
+    if "set" not in chosen:
+        raise InvalidInput("No seeds are named.", field="--seeds", remedy="Name a seed set or a path to import.")
+    return chosen
+
+
+def _seed_set(actor: Actor, named: str) -> str:
+    """The name of a seed set: the given one, or that of the path imported for this run."""
+    if not Path(named).exists():
+        return named
+    with unit_of_work() as session:
+        return import_path(session, actor, Path(named)).name
+
+
+async def _run(actor: Actor, config: RunConfig, out: Path | None) -> RunSummary:
+    """Starts the run, drives it from processes of our own beside any workers, and follows it to its end."""
+    console = Console(stderr=True, highlight=False)
+    run_id = await asyncio.to_thread(_start, actor, config)
+    driving = asyncio.create_task(_drive(run_id))
+    try:
+        summary = await show.follow(run_id, console)
+    finally:
+        driving.cancel()
+        await asyncio.gather(driving, return_exceptions=True)
+    if out is not None:
+        for path in await asyncio.to_thread(_export, actor, run_id, out):
+            console.print(f"wrote {path}", markup=False)
+    return summary
+
+
+async def _drive(run_id: int) -> None:
+    """Lanes in processes of our own until cancelled; one that dies is replaced, as a worker's would be."""
+    lanes: list[asyncio.subprocess.Process] = []
+    try:
+        while True:
+            lanes = [
+                await asyncio.create_subprocess_exec(sys.executable, "-m", "app.cli", "lane", str(run_id))
+                for _ in range(settings().worker_processes)
+            ]
+            await asyncio.gather(*(lane_process.wait() for lane_process in lanes))
+            await asyncio.sleep(_RESPAWN_S)
+    finally:
+        for lane_process in lanes:
+            if lane_process.returncode is None:
+                lane_process.terminate()
+        await asyncio.gather(*(lane_process.wait() for lane_process in lanes))
+
+
+def _start(actor: Actor, config: RunConfig) -> int:
+    with unit_of_work() as session:
+        return service.create(session, actor, config).id
+
+
+def _export(actor: Actor, run_id: int, out: Path) -> list[Path]:
+    with unit_of_work() as session:
+        return write_run(session, actor, run_id, out)
+
+
+def lane_command(run_id: int) -> None:
+    """Drive chains of one run until there are none."""
+    lane.drive_until_over(run_id)

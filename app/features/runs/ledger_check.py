@@ -1,0 +1,186 @@
+"""The ledger check: after any fault, is every (chain, turn, attempt) there exactly once, and do all counts agree?
+
+`digest` is the content of a run without ids and times: with a seeded engine it equals that of a run without faults.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from sqlalchemy import Row, func, select
+
+from app import registry
+from app.db import Session
+from app.domain.fingerprint import content_hash
+from app.domain.ports import Plan
+from app.domain.problem_codec import decode_problem
+from app.features.runs.schemas import RunConfig
+from app.features.runs.summary import summarise
+from app.models import Attempt, Chain, LaneSlot, Measurement, Run, Seed, Variant
+
+_BATCH = 500
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerReport:
+    """`problems` is empty where the ledger is clean."""
+
+    run_id: int
+    state: str
+    chains: int
+    variants: int
+    attempts: int
+    digest: str
+    problems: tuple[str, ...]
+
+
+def check(session: Session, run: Run) -> LedgerReport:
+    """Reads the whole run once, in batches."""
+    problems: list[str] = []
+    digest = hashlib.sha256()
+    variants = attempts = 0
+    config = RunConfig.model_validate(run.config)
+    chains = session.execute(
+        select(Chain, Seed.digest)
+        .join(Seed, Seed.id == Chain.seed_id)
+        .where(Chain.run_id == run.id)
+        .order_by(Chain.arm, Chain.position)
+    ).all()
+    for batch in _batches(chains):
+        grown = _variants(session, run, [chain.id for chain, _ in batch])
+        judged = _attempts(session, run, [chain.id for chain, _ in batch])
+        for chain, seed_digest in batch:
+            digest.update(f"{chain.arm}/{chain.position}/{chain.environment}/{seed_digest}".encode())
+            rows = grown.get(chain.id, [])
+            problems += _turns(chain, [variant for variant, _ in rows], config)
+            for variant, measurement in rows:
+                own = judged.get(measurement.id, []) if measurement else []
+                problems += _variant(variant, measurement, own, config)
+                digest.update(_content(variant, measurement, own))
+                variants += 1
+                attempts += len(own)
+    problems += _leases(session, run)
+    problems += _counts(session, run, variants, attempts)
+    return LedgerReport(run.id, run.state, len(chains), variants, attempts, digest.hexdigest(), tuple(problems))
+
+
+def _batches(rows: list[Row[tuple[Chain, str]]]) -> Iterator[list[Row[tuple[Chain, str]]]]:  # type: ignore[type-arg]
+    for start in range(0, len(rows), _BATCH):
+        yield rows[start : start + _BATCH]
+
+
+def _variants(session: Session, run: Run, chains: list[int]) -> dict[int, list[tuple[Variant, Measurement | None]]]:
+    found: dict[int, list[tuple[Variant, Measurement | None]]] = {}
+    for variant, measurement in session.execute(
+        select(Variant, Measurement)
+        .outerjoin(
+            Measurement,
+            (Measurement.variant_id == Variant.id) & (Measurement.student_profile_id == run.student_profile_id),
+        )
+        .where(Variant.chain_id.in_(chains))
+        .order_by(Variant.chain_id, Variant.turn, Variant.branch)
+    ):
+        found.setdefault(variant.chain_id, []).append((variant, measurement))
+    return found
+
+
+def _attempts(session: Session, run: Run, chains: list[int]) -> dict[int, list[Attempt]]:
+    found: dict[int, list[Attempt]] = {}
+    for attempt in session.execute(
+        select(Attempt)
+        .join(Measurement, Measurement.id == Attempt.measurement_id)
+        .join(Variant, Variant.id == Measurement.variant_id)
+        .where(Variant.chain_id.in_(chains), Measurement.student_profile_id == run.student_profile_id)
+        .order_by(Attempt.measurement_id, Attempt.number)
+    ).scalars():
+        found.setdefault(attempt.measurement_id, []).append(attempt)
+    return found
+
+
+def _turns(chain: Chain, variants: list[Variant], config: RunConfig) -> Iterator[str]:
+    """The turns before `next_turn` are complete, and an ended chain has nothing half done."""
+    name = f"chain {chain.id}"
+    done = {variant.turn for variant in variants if variant.stage == "done"}
+    if missing := sorted(set(range(1, chain.next_turn)) - done):
+        yield f"{name}: turns {missing} are missing"
+    if chain.state == "finished":
+        if half := [f"{v.turn}.{v.branch}" for v in variants if v.stage != "done"]:
+            yield f"{name}: finished with {', '.join(half)} half done"
+        if chain.stop_reason == "turns_used":
+            strategy = registry.strategy(config.strategy if chain.arm == "main" else "single_turn")
+            plan = Plan(config.turns, config.branching, config.target.band)
+            expected = plan.turns if strategy.remembers or chain.arm == "main" else plan.turns * plan.branching
+            if chain.next_turn != expected + 1:
+                yield f"{name}: ended by its turns after {chain.next_turn - 1} of {expected}"
+
+
+def _variant(
+    variant: Variant, measurement: Measurement | None, attempts: list[Attempt], config: RunConfig
+) -> Iterator[str]:
+    name = f"variant {variant.id}"
+    if variant.problem is not None and content_hash(decode_problem(variant.problem)) != variant.content_hash:
+        yield f"{name}: its content hash does not fit its problem"
+    if variant.invalid_code is not None and attempts:
+        yield f"{name}: invalid, but was attempted"
+    if variant.stage != "done" or variant.invalid_code is not None:
+        return
+    if measurement is None:
+        yield f"{name}: valid and done, but never measured"
+        return
+    if [attempt.number for attempt in attempts] != list(range(1, config.attempts + 1)):
+        yield f"{name}: {len(attempts)} of {config.attempts} attempts"
+    counted = tuple(sum(a.verdict == verdict for a in attempts) for verdict in ("passed", "failed", "error"))
+    if counted != (measurement.passed, measurement.failed, measurement.errors):
+        yield f"{name}: verdicts {counted} differ from the measurement's"
+    n = measurement.passed + measurement.failed
+    rate = measurement.passed / n if n >= config.minimum else None
+    if rate != measurement.rate:
+        yield f"{name}: pass rate {measurement.rate}, by its verdicts {rate}"
+
+
+def _content(variant: Variant, measurement: Measurement | None, attempts: list[Attempt]) -> bytes:
+    """What must be the same whenever and wherever the run is repeated."""
+    parts = [
+        f"{variant.turn}.{variant.branch} {variant.direction} {variant.stage} {variant.path}",
+        variant.reply,
+        variant.invalid_code or "",
+        variant.content_hash or "",
+        f"{measurement.passed}/{measurement.failed}/{measurement.errors}" if measurement else "",
+        *(f"{attempt.number} {attempt.verdict} {attempt.reply}" for attempt in attempts),
+    ]
+    return "\x1e".join(parts).encode()
+
+
+def _leases(session: Session, run: Run) -> Iterator[str]:
+    if run.state not in ("finished", "cancelled"):
+        expired = session.execute(
+            select(func.count()).where(
+                Chain.run_id == run.id, Chain.owner.is_not(None), Chain.lease_expires_at < func.now()
+            )
+        ).scalar_one()
+        if expired and run.state == "paused":
+            yield f"{expired} chains are leased past their expiry"
+        return
+    leased = session.execute(select(func.count()).where(Chain.run_id == run.id, Chain.owner.is_not(None))).scalar_one()
+    if leased:
+        yield f"{leased} chains of an ended run are still leased"
+    held = session.execute(
+        select(func.count()).where(
+            LaneSlot.run_id == run.id, LaneSlot.owner.is_not(None), LaneSlot.lease_expires_at < func.now()
+        )
+    ).scalar_one()
+    if held:
+        yield f"{held} lane slots of an ended run are held past their lease"
+
+
+def _counts(session: Session, run: Run, variants: int, attempts: int) -> Iterator[str]:
+    """The summary that page, API and terminal show counts the same rows."""
+    summary = summarise(session, run)
+    arms = [summary.main, *([summary.baseline] if summary.baseline else [])]
+    if sum(arm.proposals for arm in arms) != variants:
+        yield f"the summary counts {sum(arm.proposals for arm in arms)} proposals, the ledger {variants}"
+    judged = sum(arm.attempts + arm.errors for arm in arms)
+    if run.state == "finished" and judged != attempts:
+        yield f"the summary counts {judged} attempts, the ledger {attempts}"
