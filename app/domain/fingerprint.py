@@ -6,6 +6,7 @@ import ast
 import hashlib
 from collections.abc import Iterator
 
+from app.domain.code import parse
 from app.domain.problem import Problem
 from app.domain.problem_codec import encode_problem
 
@@ -30,7 +31,7 @@ def fingerprint(problem: Problem) -> str:
     other inputs is a duplicate. The key is the same under every Python that parses the program. Raises SyntaxError.
     """
     try:
-        text = _Canonical().text(ast.parse(problem.program))
+        text = _Canonical().text(parse(problem.program))
     except RecursionError:
         text = problem.program  # nested too deeply to be walked: such programs are the same when their text is
     return hashlib.sha256(f"{problem.environment}\n{text}".encode("utf-8", "surrogatepass")).hexdigest()

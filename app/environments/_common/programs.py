@@ -8,6 +8,7 @@ import re
 import tokenize
 from collections.abc import Iterable, Sequence
 
+from app.domain.code import parse
 from app.domain.problem import InvalidProposal
 from app.domain.values import Arguments, Value, render
 from app.environments._common.blocks import Block
@@ -38,11 +39,10 @@ def read_program(source: str, required: Sequence[str], longest: int) -> ast.Modu
     if len(source) > longest:
         raise InvalidProposal("too_long", f"The program has {len(source):,} characters; at most {longest:,} are taken.")
     try:
-        tree = ast.parse(source)
+        tree = parse(source)
     except SyntaxError as error:
-        raise InvalidProposal("syntax_error", f"Line {error.lineno}: {error.msg}.") from error
-    except (ValueError, RecursionError, MemoryError) as error:
-        raise InvalidProposal("syntax_error", "The code has NUL characters or is nested too deeply.") from error
+        line = f"Line {error.lineno}: " if error.lineno else ""
+        raise InvalidProposal("syntax_error", f"{line}{error.msg}.") from error
     defined = {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
     if missing := [name for name in required if name not in defined]:
         raise InvalidProposal("missing_name", f"The python block does not define {' and '.join(missing)}.")
@@ -67,7 +67,7 @@ def check_arity(tree: ast.Module, name: str, inputs: Iterable[Arguments]) -> Non
 
 def signature(source: str, name: str) -> str:
     """How the function is called, without types: `f(text, width=3)`."""
-    spec = _function(ast.parse(source), name).args
+    spec = _function(parse(source), name).args
     for node in ast.walk(spec):
         if isinstance(node, ast.arg):
             node.annotation = None
