@@ -60,6 +60,13 @@ class Conflict(AppError):
     status = 409
 
 
+class TooManyRequests(AppError):
+    """Asked too often; the remedy says when to come back."""
+
+    status = 429
+    retryable = True
+
+
 class Unavailable(AppError):
     """A part of ours that can come back: the database, the broker, the disk."""
 
@@ -101,3 +108,7 @@ class StorageFull(AppError):
     """No room left: nothing was written by halves."""
 
     status = 507
+
+
+class HashMismatch(AppError):
+    """What is stored no longer is what its hash says. Loud, and never served."""

@@ -19,8 +19,14 @@ def redis_url() -> str:
     return (settings().redis_url or "").replace("redis+socket://", "unix://", 1)
 
 
-def channel(run_id: int) -> str:
+def channel(run_id: int | str) -> str:
+    """Where a run's nudges go; of `*`, the pattern of all runs."""
     return f"cairn:run:{run_id}"
+
+
+def run_of(name: str) -> int:
+    """The run that a channel belongs to."""
+    return int(name.rpartition(":")[2])
 
 
 @lru_cache

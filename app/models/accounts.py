@@ -61,6 +61,7 @@ class WebSession(Base):
     workspace_id: Mapped[WorkspaceId]
     user_id: Mapped[int] = mapped_column(ForeignKey("user.id", ondelete="CASCADE"), index=True)
     csrf: Mapped[str]
+    browser: Mapped[str] = mapped_column(default="")
     created_at: Mapped[Now]
     expires_at: Mapped[datetime]
 

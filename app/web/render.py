@@ -154,6 +154,7 @@ class Pages:
         )
         self.environment.filters.update(FILTERS)
         self.environment.globals["asset"] = self.assets
+        self.environment.globals["csrf_token"] = csrf.ShownToken()
         self.environment.globals["highlight"] = highlight
         self.environment.globals["compare"] = compare
         self.ui = Macros(self.environment)
@@ -170,10 +171,11 @@ class Pages:
         flashes = () if fragment else _read_flashes(request)
         shell = self._shell(request, flashes)
         variables = {"shell": shell, "here": shell.here} | _variables(context)
-        if fragment:
-            html = render_block(self.environment, template, fragment, variables)
-        else:
-            html = self.environment.get_template(template).render(variables)
+        with csrf.showing(request):
+            if fragment:
+                html = render_block(self.environment, template, fragment, variables)
+            else:
+                html = self.environment.get_template(template).render(variables)
         response = HTMLResponse(html, status, headers={"Vary": "HX-Request, HX-Request-Type, Cookie"})
         if flashes:
             response.delete_cookie(FLASH_COOKIE)
