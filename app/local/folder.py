@@ -65,6 +65,7 @@ def joined(folder: Path) -> Iterator[None]:
 async def serving(folder: Path, note: Serving, *, await_guests: bool) -> AsyncIterator[None]:
     """Lets other commands join for the length of the block; at its end they are waited for, or not."""
     fresh = _note(folder).with_suffix(".new")
+    fresh.touch(mode=0o600)  # addresses may hold passwords
     fresh.write_text(json.dumps(asdict(note)))
     fresh.replace(_note(folder))
     try:

@@ -5,16 +5,14 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import sys
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 
 from app.config import Settings
-from app.local import folder
+from app.local import folder, services
 from app.local.folder import Serving
 from app.local.ports import free_port
 from app.local.stack import LocalStack
-from app.local.supervisor import Service
 from app.migrate import upgrade
 
 Say = Callable[[str], None]
@@ -41,58 +39,22 @@ async def _serve(stack: LocalStack, config: Settings, on_ready: Callable[[Servin
     port = free_port(config.port, config.host)
     if port != config.port:
         say(f"Port {config.port} is taken: using {port}.")
-    shown = f"[{config.host}]" if ":" in config.host else config.host
-    note = Serving(os.getpid(), stack.database_url, stack.redis_url, config.public_url or f"http://{shown}:{port}")
-    await stack.supervisor.start(*_services(stack, config, port))
+    note = Serving(os.getpid(), stack.database_url, stack.redis_url, config.public_url or _address(config.host, port))
+    environment = services.environment(stack.database_url, stack.redis_url, stack.data_dir)
+    await stack.supervisor.start(
+        services.worker(environment, config.worker_processes),
+        services.beat(environment, stack.data_dir / "beat"),
+        services.web(environment, config.host, port),
+    )
     async with folder.serving(stack.data_dir, note, await_guests=False):
         await on_ready(note)
         await asyncio.Event().wait()
 
 
-def _services(stack: LocalStack, config: Settings, port: int) -> list[Service]:
-    environment = os.environ | {
-        "DATABASE_URL": stack.database_url,
-        "REDIS_URL": stack.redis_url,
-        "CAIRN_DATA_DIR": str(stack.data_dir),
-        "CAIRN_PORT": str(port),
-    }
-
-    async def answers() -> bool:
-        try:
-            _, writer = await asyncio.open_connection(config.host, port)
-        except OSError:
-            return False
-        writer.close()
-        return True
-
-    celery = (sys.executable, "-m", "celery", "-A", "workers.celery_app")
-    processes = str(config.worker_processes)
-    return [
-        Service(
-            "worker",
-            [
-                *(*celery, "worker", "--loglevel", "INFO", "--concurrency", processes, "--prefetch-multiplier", "1"),
-                *("-O", "fair", "--without-gossip", "--without-mingle"),
-            ],
-            environment=environment,
-            stop=signal.SIGQUIT,  # Celery's soft shutdown: a task gets worker_soft_shutdown_timeout, then goes back
-            grace_s=6.0,
-        ),
-        Service(
-            "beat",
-            [*celery, "beat", "--loglevel", "INFO", "--schedule", stack.data_dir / "beat", "--pidfile="],
-            environment=environment,
-        ),
-        Service(
-            "web",
-            [
-                *(sys.executable, "-m", "uvicorn", "app.main:app", "--host", config.host, "--port", str(port)),
-                *("--timeout-graceful-shutdown", "2", "--no-server-header"),
-            ],
-            environment=environment,
-            ready=answers,
-        ),
-    ]
+def _address(host: str, port: int) -> str:
+    """Where a browser on this machine finds the server; a wildcard address is none to visit."""
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 (nothing is bound here)
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
 @contextmanager

@@ -1,0 +1,57 @@
+"""The application's own processes, as the supervisor runs them."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from app.local.supervisor import Service
+
+_CELERY = (sys.executable, "-m", "celery", "-A", "workers.celery_app")
+
+
+def environment(database_url: str, redis_url: str, data_dir: Path) -> dict[str, str]:
+    """This process's own, pointed at the given databases and folder."""
+    return os.environ | {"DATABASE_URL": database_url, "REDIS_URL": redis_url, "CAIRN_DATA_DIR": str(data_dir)}
+
+
+def worker(variables: Mapping[str, str], processes: int) -> Service:
+    return Service(
+        "worker",
+        [
+            *(*_CELERY, "worker", "--loglevel", "INFO", "--concurrency", str(processes), "--prefetch-multiplier", "1"),
+            *("-O", "fair", "--without-gossip", "--without-mingle"),
+        ],
+        environment=variables,
+        stop=signal.SIGQUIT,  # Celery's soft shutdown: a task gets worker_soft_shutdown_timeout, then it goes back
+        grace_s=6.0,
+    )
+
+
+def beat(variables: Mapping[str, str], schedule: Path) -> Service:
+    command = (*_CELERY, "beat", "--loglevel", "INFO", "--schedule", str(schedule), "--pidfile=")
+    return Service("beat", command, environment=variables)
+
+
+def web(variables: Mapping[str, str], host: str, port: int) -> Service:
+    async def answers() -> bool:
+        try:
+            _, writer = await asyncio.open_connection(host, port)
+        except OSError:
+            return False
+        writer.close()
+        return True
+
+    return Service(
+        "web",
+        [
+            *(sys.executable, "-m", "uvicorn", "app.main:app", "--host", host, "--port", str(port)),
+            *("--timeout-graceful-shutdown", "2", "--no-server-header"),
+        ],
+        environment=variables,
+        ready=answers,
+    )
