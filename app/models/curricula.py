@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import CheckConstraint, ForeignKey, UniqueConstraint
+from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.models.base import Base, Key, Now, WorkspaceId
@@ -22,11 +22,16 @@ class Curriculum(Base):
 
 
 class CurriculumVersion(Base):
-    """A selection; once frozen it never changes, and `content_hash` covers items, order and provenance."""
+    """A selection; once frozen it never changes, and `content_hash` covers items, order and provenance.
+
+    At most one version of a curriculum is a draft, and no two frozen ones are equal: a hash is an address.
+    """
 
     __tablename__ = "curriculum_version"
     __table_args__ = (
         UniqueConstraint("curriculum_id", "number"),
+        UniqueConstraint("curriculum_id", "content_hash"),
+        Index("uq_curriculum_version_draft", "curriculum_id", unique=True, postgresql_where="frozen_at is null"),
         CheckConstraint("(frozen_at is null) = (content_hash is null)", name="frozen_has_hash"),
     )
 
@@ -43,7 +48,11 @@ class CurriculumVersion(Base):
 
 
 class CurriculumItem(Base):
-    """One problem of a frozen version. `row` is its export row as canonical JSON, kept so that exports never drift."""
+    """One problem of a frozen version, positions from 0.
+
+    `row` is its export row as canonical JSON (app.domain.export_row), kept so that exports never drift; the other
+    columns repeat what lists filter and count by.
+    """
 
     __tablename__ = "curriculum_item"
 
@@ -52,6 +61,9 @@ class CurriculumItem(Base):
     workspace_id: Mapped[WorkspaceId]
     variant_id: Mapped[int] = mapped_column(ForeignKey("variant.id"), index=True)
     content_hash: Mapped[str]
+    environment: Mapped[str]
+    difficulty: Mapped[str]
+    stage: Mapped[int]
     row: Mapped[str]
 
 

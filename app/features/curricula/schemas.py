@@ -1,0 +1,72 @@
+"""What a curriculum version chooses: one model for the form, the API and the command line."""
+
+from __future__ import annotations
+
+from typing import Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from app.domain.difficulty import BROAD, NARROW, Bin
+from app.errors import InvalidForm
+
+SETS: dict[str, tuple[Bin, ...]] = {"broad": BROAD, "narrow": NARROW}
+Order = Literal["easiest_first", "hardest_first", "position", "shuffled"]
+
+
+class Selection(BaseModel):
+    """Which variants, and in what order. Empty lists choose everything."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    runs: list[int] = Field(default_factory=list, max_length=1_000, description="Ids of runs; all of them by default.")
+    environments: list[str] = Field(default_factory=list, max_length=100, description="Environments; all by default.")
+    arm: Literal["main", "baseline", "both"] = Field(
+        default="main", description="Problems grown by the run's strategy, by its single-turn baseline, or both."
+    )
+    student: int | None = Field(
+        default=None, description="Student profile whose pass rates count; each run's own by default."
+    )
+    approved_only: bool = Field(default=True, description="Take approved variants only; rejected ones are never taken.")
+    bin_set: Literal["broad", "narrow"] = Field(
+        default="broad", description="Difficulty bins: broad for curricula, narrow for chains."
+    )
+    bins: list[str] = Field(default_factory=list, max_length=8, description="Bins of that set; all by default.")
+    complete_chains: bool = Field(
+        default=False, description="Only chains that hold an easy, a medium and a hard variant of the chosen kind."
+    )
+    leave_out_unmeasured: bool = Field(
+        default=False, description="Pass over variants without a pass rate; otherwise they block freezing."
+    )
+    maximum: int | None = Field(
+        default=None, ge=1, le=1_000_000, description="Most problems per environment and bin, drawn at random."
+    )
+    order: Order = Field(default="easiest_first", description="Order of the rows.")
+    seed: int = Field(default=0, ge=0, lt=2**63, description="Random seed of the drawing and of the shuffled order.")
+
+    @model_validator(mode="after")
+    def _known_bins(self) -> Self:
+        known = [b.name for b in SETS[self.bin_set]]
+        unknown = sorted(set(self.bins) - set(known))
+        if unknown:
+            raise ValueError(f"the {self.bin_set} set has no bin {unknown[0]!r}; it has {', '.join(known)}")
+        return self
+
+    @property
+    def bins_of_set(self) -> tuple[Bin, ...]:
+        return SETS[self.bin_set]
+
+
+def parse_selection(data: object) -> Selection:
+    """Raises InvalidForm with one message per field."""
+    try:
+        return Selection.model_validate(data)
+    except ValidationError as error:
+        errors: dict[str, str] = {}
+        for item in error.errors(include_url=False):
+            # A rule over several fields carries no place of its own; the only one here is about the bins.
+            field = ".".join(map(str, item["loc"])) or "bins"
+            message = item["msg"].removeprefix("Value error, ")
+            if item["type"] == "extra_forbidden":
+                message = "there is no such setting; remove it or check its spelling"
+            errors.setdefault(field, message)
+        raise InvalidForm(errors) from error
