@@ -5,9 +5,13 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import socket
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from uuid import uuid4
+
+from celery import Celery
 
 from app.local.supervisor import Service
 
@@ -20,13 +24,21 @@ def environment(database_url: str, redis_url: str, data_dir: Path) -> dict[str, 
 
 
 def worker(variables: Mapping[str, str], processes: int) -> Service:
+    name = f"cairn-{uuid4().hex[:8]}@{socket.gethostname()}"
+    broker = Celery(broker=variables["REDIS_URL"], set_as_current=False)
+
+    async def answers() -> bool:
+        """To Celery's own ping, which a worker hears once it takes tasks."""
+        return bool(await asyncio.to_thread(broker.control.ping, destination=[name], timeout=0.2, limit=1))
+
     return Service(
         "worker",
         [
-            *(*_CELERY, "worker", "--loglevel", "INFO", "--concurrency", str(processes), "--prefetch-multiplier", "1"),
-            *("-O", "fair", "--without-gossip", "--without-mingle"),
+            *(*_CELERY, "worker", "--hostname", name, "--concurrency", str(processes), "--loglevel", "INFO"),
+            *("--prefetch-multiplier", "1", "-O", "fair", "--without-gossip", "--without-mingle"),
         ],
         environment=variables,
+        ready=answers,
         stop=signal.SIGQUIT,  # Celery's soft shutdown: a task gets worker_soft_shutdown_timeout, then it goes back
         grace_s=6.0,
     )

@@ -10,7 +10,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 from app.errors import Conflict
-from app.local import folder, leftovers, postgres, valkey
+from app.local import existing, folder, leftovers, postgres, valkey
 from app.local.folder import Serving
 from app.local.sockets import socket_folder
 from app.local.supervisor import Service, Supervisor
@@ -46,6 +46,7 @@ class LocalStack:
             self.data_dir = folder.prepare(self.data_dir)
             exits.enter_context(folder.owned(self.data_dir))
             await asyncio.to_thread(leftovers.end_all, self.data_dir)
+            await self._check_given()
             services = await self._databases(exits)
             self.supervisor = await exits.enter_async_context(Supervisor(self.data_dir))
             await self.supervisor.start(*services)
@@ -55,10 +56,16 @@ class LocalStack:
     async def __aexit__(self, *error: object) -> None:
         await self._exit.aclose()
 
+    async def _check_given(self) -> None:
+        if self.database_url:
+            await asyncio.to_thread(existing.check_postgres, self.database_url)
+        if self.redis_url:
+            await asyncio.to_thread(existing.check_redis, self.redis_url)
+
     async def _databases(self, exits: AsyncExitStack) -> list[Service]:
+        services: list[Service] = []
         if self.database_url and self.redis_url:
-            return []
-        services = []
+            return services
         sockets = socket_folder(self.data_dir)
         exits.callback(shutil.rmtree, sockets, ignore_errors=True)
         if not self.database_url:
