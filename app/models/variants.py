@@ -7,7 +7,7 @@ from datetime import datetime
 from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.models.base import Base, Key, Now, WorkspaceId
+from app.models.base import Base, Key, Now, PlainText, WorkspaceId
 
 
 class Variant(Base):
@@ -58,7 +58,7 @@ class Variant(Base):
     fingerprint: Mapped[str | None]
     duplicate_of: Mapped[int | None] = mapped_column(ForeignKey("variant.id", ondelete="SET NULL"))
 
-    path: Mapped[str]
+    path: Mapped[str] = mapped_column(PlainText(collation="C"))
     depth: Mapped[int]
     subtree: Mapped[int] = mapped_column(default=1)
     review: Mapped[str] = mapped_column(default="")
@@ -115,12 +115,14 @@ class Attempt(Base):
 
 
 class Decision(Base):
-    """A person's word on a variant, append-only, bound to the content that was seen."""
+    """A person's word on a variant, append-only, bound to the content that was seen; `undoes` takes one back, once."""
 
     __tablename__ = "decision"
     __table_args__ = (
         CheckConstraint("kind in ('approve', 'reject', 'undo')", name="kind"),
+        CheckConstraint("(kind = 'undo') = (undoes is not null)", name="undo_names_its_decision"),
         Index("ix_decision_variant_id_id", "variant_id", "id"),
+        Index("ix_decision_user_id_id", "user_id", "id"),
     )
 
     id: Mapped[Key]
@@ -128,6 +130,7 @@ class Decision(Base):
     variant_id: Mapped[int] = mapped_column(ForeignKey("variant.id", ondelete="CASCADE"))
     user_id: Mapped[int] = mapped_column(ForeignKey("user.id"))
     kind: Mapped[str]
+    undoes: Mapped[int | None] = mapped_column(ForeignKey("decision.id", ondelete="CASCADE"), unique=True)
     reason: Mapped[str] = mapped_column(default="")
     comment: Mapped[str] = mapped_column(default="")
     content_hash: Mapped[str]

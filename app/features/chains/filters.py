@@ -1,0 +1,100 @@
+"""What may be asked of the lists of chains and variants: one model per address, so that nothing is silently ignored."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
+
+from app import registry
+
+
+def _blank_is_none(value: object) -> object:
+    """A form sends "" for a filter that is left open."""
+    return None if value == "" else value
+
+
+_Open = BeforeValidator(_blank_is_none)
+Arm = Annotated[Literal["main", "baseline"] | None, _Open]
+ChainState = Annotated[Literal["open", "finished", "failed", "quarantined", "cancelled"] | None, _Open]
+BinName = Annotated[Literal["easy", "easy-medium", "medium", "hard"] | None, _Open]
+ReviewState = Annotated[Literal["waiting", "approved", "rejected"] | None, _Open]
+Sort = Literal["position", "-position", "usable", "-usable", "bins", "-bins"]
+
+
+class ChainFilter(BaseModel):
+    """Which chains of a run. Unknown names are refused, so that a misspelt filter never shows everything."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    environment: Annotated[str | None, _Open] = Field(default=None, description="One environment.")
+    arm: Arm = Field(default=None, description="The run's own strategy (main) or its single-turn baseline.")
+    state: ChainState = Field(default=None, description="How far the chain is.")
+    stop: Annotated[str | None, _Open] = Field(
+        default=None, max_length=60, description="Why the chain ended, such as turns_used."
+    )
+
+    @field_validator("environment")
+    @classmethod
+    def _known(cls, name: str | None) -> str | None:
+        if name is not None and name not in registry.environments():
+            raise ValueError(f"There is no environment {name!r}; known: {', '.join(registry.environments())}.")
+        return name
+
+
+class VariantFilter(ChainFilter):
+    """Which variants, beside the filter of their chains."""
+
+    bin: BinName = Field(default=None, description="Difficulty bin of the pass rate (broad set).")
+    code: Annotated[str | None, _Open] = Field(
+        default=None, max_length=60, description="valid, invalid, or the machine name of one failed check."
+    )
+    review: ReviewState = Field(default=None, description="What people decided; waiting: nobody has yet.")
+    usable: Annotated[bool | None, _Open] = Field(
+        default=None, description="Valid, no duplicate, and measured within the run's kept band."
+    )
+    q: Annotated[str | None, _Open] = Field(
+        default=None, max_length=200, description="Text that the teacher's reply or the seed's source holds."
+    )
+
+    @property
+    def active(self) -> dict[str, object]:
+        """The filters that are set, by name."""
+        return {name: getattr(self, name) for name in VariantFilter.model_fields if getattr(self, name) is not None}
+
+    @property
+    def picks_variants(self) -> bool:
+        """Whether chains without a matching variant are left out."""
+        return any(getattr(self, name) is not None for name in ("bin", "code", "review", "usable", "q"))
+
+
+class ChainQuery(ChainFilter):
+    """A page of a run's chains."""
+
+    sort: Sort = Field(default="position", description="A leading minus turns the order around.")
+    after: int | None = Field(default=None, description="Id of the last chain of the page before.")
+    limit: int = Field(default=50, ge=1, le=200)
+
+
+class TreeQuery(VariantFilter):
+    """A page of the tree grid: what is shown, which node is chosen, and which nodes are folded."""
+
+    sort: Sort = "position"
+    node: Annotated[int | None, _Open] = Field(default=None, description="The chosen variant.")
+    fold: bool = Field(default=False, description="Fold all chains but the flipped ones.")
+    flip: str = Field(default="", max_length=4_000, pattern=r"^([cv]\d{1,18}(,[cv]\d{1,18})*)?$", description="Nodes "
+                      "that are not as `fold` has them: c12 is a chain, v34 a variant.")  # fmt: skip
+    after: str = Field(default="", max_length=20, pattern=r"^([cv]\d{1,18})?$", description="The row before the page.")
+    before: str = Field(default="", max_length=20, pattern=r"^([cv]\d{1,18})?$", description="The row after the page.")
+
+    @cached_property
+    def flipped(self) -> frozenset[str]:
+        return frozenset(filter(None, self.flip.split(",")))
+
+    def flipped_ids(self, kind: str) -> list[int]:
+        return sorted(int(key[1:]) for key in self.flipped if key[0] == kind)
+
+    def flipping(self, key: str) -> str | None:
+        """The value of `flip` once `key` is opened or closed; None where nothing is left."""
+        return ",".join(sorted(self.flipped ^ {key})) or None
