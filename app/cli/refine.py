@@ -20,6 +20,7 @@ from app.errors import InvalidInput
 from app.features.exports.service import write_run
 from app.features.runs import lane, service
 from app.features.runs.presets import PRESETS
+from app.features.runs.report import as_data
 from app.features.runs.schemas import RunConfig, parse, to_yaml
 from app.features.runs.summary import RunSummary
 from app.features.seeds.service import import_path
@@ -88,7 +89,7 @@ def command(
     if summary is None:
         return
     if as_json:
-        typer.echo(json.dumps(show.as_json(summary), indent=2))
+        typer.echo(json.dumps(as_data(summary), indent=2))
     else:
         show.print_summary(summary, Console(highlight=False))
     if summary.state != "finished":

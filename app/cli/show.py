@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import asdict
-
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
@@ -94,17 +92,3 @@ def _table(arm: ArmSummary) -> Table:
 def _duration(seconds: float) -> str:
     minutes, rest = divmod(round(seconds), 60)
     return f"{minutes} min {rest:02d} s" if minutes else f"{rest} s"
-
-
-def as_json(summary: RunSummary) -> dict[str, object]:
-    """Plain data for `--json` and the API."""
-    data = asdict(summary)
-    for arm in ("main", "baseline"):
-        if data[arm] is not None:
-            data[arm]["yield"] = getattr(summary, arm).yield_
-            data[arm]["usable_by_turn"] = {
-                turn: {"usable": usable, "proposals": proposals}
-                for turn, (usable, proposals) in data[arm]["usable_by_turn"].items()
-            }
-    data["incidents"] = [group | {"last_at": group["last_at"].isoformat()} for group in data["incidents"]]
-    return data

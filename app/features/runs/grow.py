@@ -19,7 +19,7 @@ from app.domain.fingerprint import content_hash, fingerprint
 from app.domain.ports import AttemptRequest, Plan, ProposalRequest, Sandbox, Student, Teacher
 from app.domain.problem import InvalidProposal, Judgement, Problem, Reply, Verdict
 from app.domain.randomness import derive
-from app.domain.summary import representative
+from app.domain.summary import representatives
 from app.domain.tree import Brief, Node, PastTurn, Place, Step
 from app.errors import AppError, EngineError, SandboxUnavailable
 from app.features.runs import stages
@@ -148,7 +148,7 @@ class Grower:
         place = variant.node.place
         try:
             problem = await self._checked(variant.reply)
-            key = fingerprint(problem.environment, problem.program)
+            key = fingerprint(problem)
             twin = next((v.node.place for v in self._before(place.turn) if v.fingerprint == key), None)
             if twin is not None:
                 raise InvalidProposal("duplicate", f"This is the problem of turn {twin} again; write a different one.")
@@ -233,7 +233,7 @@ class Grower:
 
     def _told(self, variant: StoredVariant) -> PastTurn:
         """A finished turn as the teacher hears of it."""
-        judged = [attempt.judgement for attempt in variant.attempts if attempt.judgement is not None]
+        judged = [(a.reply.text, a.judgement) for a in variant.attempts if a.judgement is not None]
         return PastTurn(
             node=variant.node,
             reply=variant.reply.text,
@@ -241,7 +241,7 @@ class Grower:
             invalid_detail=variant.invalid_detail,
             passed=variant.tally.passed,
             n=variant.tally.n,
-            examples=representative(judged),
+            examples=representatives(judged),
         )
 
     async def _ask(self, stage: str, request: Callable[[], Awaitable[T]], tries: int = TRIES) -> T:

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import Row, func, select
@@ -66,7 +66,7 @@ def check(session: Session, run: Run) -> LedgerReport:
     return LedgerReport(run.id, run.state, len(chains), variants, attempts, digest.hexdigest(), tuple(problems))
 
 
-def _batches(rows: list[Row[tuple[Chain, str]]]) -> Iterator[list[Row[tuple[Chain, str]]]]:  # type: ignore[type-arg]
+def _batches(rows: Sequence[Row[Chain, str]]) -> Iterator[Sequence[Row[Chain, str]]]:
     for start in range(0, len(rows), _BATCH):
         yield rows[start : start + _BATCH]
 

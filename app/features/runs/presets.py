@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from types import MappingProxyType
 
-PRESETS = MappingProxyType(
+PRESETS: Mapping[str, Mapping[str, object]] = MappingProxyType(
     {
         # A first look within a minute or two on two cores.
         "quick": {
@@ -16,7 +17,7 @@ PRESETS = MappingProxyType(
         "paper": {
             "turns": 6,
             "attempts": 32,
-            "environment_options": {"induction": {"visible_inputs": 0}, "abduction": {"exact": True}},
+            "environment_options": {"induction": {"inputs": 5, "visible_inputs": 5}, "abduction": {"exact": True}},
             "baseline": True,
         },
     }

@@ -1,0 +1,146 @@
+"""A run's settings as a flat form and back: field names are dotted paths of RunConfig."""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Literal, Union, get_args, get_origin
+
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
+from app import registry
+from app.features.runs.schemas import RunConfig
+
+Values = Mapping[str, str]
+_LISTS = ("environments",)
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One input of the form. `kind` is text, number or choice; `value` what was typed, or the default."""
+
+    name: str
+    label: str
+    kind: str
+    value: str
+    hint: str
+    error: str
+    choices: tuple[tuple[str, str], ...] = ()
+    attributes: Mapping[str, str] = types.MappingProxyType({})
+
+
+def to_data(pairs: Iterable[tuple[str, str]]) -> dict[str, object]:
+    """Nested plain data for `schemas.parse`. Blank fields are left to their defaults."""
+    data: dict[str, object] = {}
+    chosen: dict[str, list[str]] = {name: [] for name in _LISTS}
+    for name, value in pairs:
+        if name in chosen:
+            chosen[name].append(value)
+        elif value.strip():
+            _put(data, name.split("."), value.strip())
+    data.update(chosen)
+    options = data.get("environment_options")
+    if isinstance(options, dict):
+        # Options of environments that are not chosen stay in the form, but are no part of the run.
+        data["environment_options"] = {name: value for name, value in options.items() if name in chosen["environments"]}
+    return data
+
+
+def _put(data: dict[str, object], path: list[str], value: str) -> None:
+    for part in path[:-1]:
+        inner = data.setdefault(part, {})
+        if not isinstance(inner, dict):
+            return
+        data = inner
+    data[path[-1]] = value
+
+
+def values_of(data: Mapping[str, object], prefix: str = "") -> dict[str, str]:
+    """The reverse of `to_data` but for lists, which the form shows as check boxes."""
+    flat: dict[str, str] = {}
+    for name, value in data.items():
+        path = f"{prefix}{name}"
+        if isinstance(value, Mapping):
+            flat |= values_of(value, f"{path}.")
+        elif isinstance(value, bool):
+            flat[path] = str(value).lower()
+        elif value is not None and not isinstance(value, list):
+            flat[path] = str(value)
+    return flat
+
+
+def fields(
+    schema: type[BaseModel], prefix: str, values: Values, errors: Values, skip: Iterable[str] = ()
+) -> list[Field]:
+    """One Field for each setting of `schema` that a single input can hold."""
+    return [
+        _field(name, info, f"{prefix}{name}", values, errors)
+        for name, info in schema.model_fields.items()
+        if name not in set(skip) and _kind(info)[0]
+    ]
+
+
+def _field(name: str, info: FieldInfo, path: str, values: Values, errors: Values) -> Field:
+    kind, choices, optional = _kind(info)
+    default = "" if info.is_required() else info.get_default(call_default_factory=True)
+    shown = str(default).lower() if isinstance(default, bool) else "" if default is None else str(default)
+    attributes = _bounds(info) if kind == "number" else {}
+    if info.is_required():
+        attributes["required"] = "required"
+    if optional and kind == "choice":
+        choices = (("", "default"), *choices)
+    return Field(
+        name=path,
+        label=info.title or name.replace("_", " ").capitalize(),
+        kind=kind,
+        value=values.get(path, shown),
+        hint=info.description or "",
+        error=errors.get(path, ""),
+        choices=choices,
+        attributes=attributes,
+    )
+
+
+def _kind(info: FieldInfo) -> tuple[str, tuple[tuple[str, str], ...], bool]:
+    """(kind, choices, optional); an empty kind for what needs more than one input."""
+    annotation, optional = info.annotation, False
+    if get_origin(annotation) in (Union, types.UnionType):
+        inner = [argument for argument in get_args(annotation) if argument is not type(None)]
+        optional = len(inner) < len(get_args(annotation))
+        annotation = inner[0] if len(inner) == 1 else None
+    if get_origin(annotation) is Literal:
+        return "choice", tuple((str(value), str(value)) for value in get_args(annotation)), optional
+    if annotation is bool:
+        return "choice", (("true", "yes"), ("false", "no")), optional
+    if annotation in (int, float):
+        return "number", (), optional
+    if isinstance(annotation, type) and not issubclass(annotation, BaseModel | dict | list):
+        return "text", (), optional
+    return "", (), optional
+
+
+def _bounds(info: FieldInfo) -> dict[str, str]:
+    """The HTML attributes of a number's constraints; exclusive bounds are left to the server."""
+    found = {"step": "any" if info.annotation is float or "float" in str(info.annotation) else "1"}
+    for rule in info.metadata:
+        for bound, attribute in (("ge", "min"), ("le", "max")):
+            if hasattr(rule, bound):
+                found[attribute] = str(getattr(rule, bound))
+    return found
+
+
+def engine_fields(role: str, engine: str, values: Values, errors: Values) -> list[Field]:
+    """The options of one engine in one role; none for an engine that does not exist."""
+    known = registry.engines().get(engine)
+    if known is None:
+        return []
+    schema = known.TeacherOptions if role == "teacher" else known.StudentOptions
+    return fields(schema, f"{role}.options.", values, errors)
+
+
+def refinement_fields(values: Values, errors: Values) -> list[Field]:
+    """Turns, attempts, branching and the other plain settings of the method."""
+    skip = ("name", "seeds", "strategy", "environments", "seed", "baseline")
+    return fields(RunConfig, "", values, errors, skip)
