@@ -2,8 +2,9 @@
 
 Read as fences: ``` and ~~~ of three or more, indented, with attributes after the language (```python title="x",
 ```{.python}), on one line (```input 1, 2```), with any line ends, and unclosed at the end of the reply. A line that
-opens a block of a known language also closes the one before it, which is what a forgotten fence looks like; inside an
-open triple-quoted string neither counts, since docstrings quote fences too.
+opens a block of a known language also closes the one before it, unless its fence is shorter, which is what a forgotten
+fence looks like; inside an open triple-quoted string neither counts, since docstrings quote fences too. A whole reply
+wrapped in a ````markdown block is read as if it stood alone.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ _LANGUAGES = {
     "outputs": "output",
     "message": "message",
 }
+_WRAPPERS = frozenset({"markdown", "md"})
 _OPENING = re.compile(r"(?P<indent>[ \t]*)(?P<fence>`{3,}|~{3,})[ \t]*(?P<info>[^`]*)")
 _ONE_LINE = re.compile(r"[ \t]*(?P<fence>`{3,})(?P<language>\w+)[ \t]+(?P<text>.*\S)[ \t]*(?P=fence)[ \t]*")
 _LINE_END = re.compile(r"\r\n?|\n")
@@ -46,7 +48,10 @@ def without_reasoning(reply: str) -> str:
 
 def blocks(reply: str) -> list[Block]:
     """The fenced blocks of a reply in order, reasoning left out."""
-    lines = _LINE_END.split(without_reasoning(reply))
+    return _blocks(_LINE_END.split(without_reasoning(reply)), unwrap=True)
+
+
+def _blocks(lines: list[str], *, unwrap: bool) -> list[Block]:
     found: list[Block] = []
     at = 0
     while at < len(lines):
@@ -55,7 +60,11 @@ def blocks(reply: str) -> list[Block]:
             at += 1
         elif opening := _OPENING.fullmatch(lines[at]):
             end, after = _end(lines, at + 1, opening["fence"])
-            found.append(Block(_language(opening["info"]), _text(lines[at + 1 : end], opening["indent"])))
+            language = _language(opening["info"])
+            if unwrap and language in _WRAPPERS:
+                found += _blocks(lines[at + 1 : end], unwrap=False)
+            else:
+                found.append(Block(language, _text(lines[at + 1 : end], opening["indent"])))
             at = after
         else:
             at += 1
@@ -83,7 +92,7 @@ def _end(lines: list[str], start: int, fence: str) -> tuple[int, int]:
     for at in range(start, len(lines)):
         line = lines[at]
         closes = closing.fullmatch(line) is not None
-        if closes or _opens_known(line):
+        if closes or _opens_known(line, fence):
             end = (at, at + closes)
             if double % 2 == single % 2 == 0:
                 return end
@@ -93,11 +102,12 @@ def _end(lines: list[str], start: int, fence: str) -> tuple[int, int]:
     return first or (len(lines), len(lines))
 
 
-def _opens_known(line: str) -> bool:
-    if one := _ONE_LINE.fullmatch(line):
-        return _language(one["language"]) in _LANGUAGES
-    opening = _OPENING.fullmatch(line)
-    return opening is not None and _language(opening["info"]) in _LANGUAGES
+def _opens_known(line: str, fence: str) -> bool:
+    opening = _ONE_LINE.fullmatch(line) or _OPENING.fullmatch(line)
+    if opening is None or not opening["fence"].startswith(fence):
+        return False
+    groups = opening.groupdict()
+    return _language(groups.get("language") or groups.get("info") or "") in _LANGUAGES
 
 
 def _language(info: str) -> str:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import ast
 import re
 
-_THING = r"(?:problem|task|exercise|puzzle|question|challenge)s?"
+# Not "task" or "question": programs are about those.
+_THING = r"(?:problem|exercise|puzzle|challenge)s?"
 _EARLIER = re.compile(
-    rf"\b(?:previous|earlier|prior|last|preceding|original|former|above)\s+(?:\w+\s+)?{_THING}\b"
+    rf"\b(?:previous|earlier|prior|last|preceding|original|former)\s+(?:\w+\s+)?{_THING}\b"
     rf"|\b(?:easier|harder|simpler|simplified|more difficult|modified|mutated|revised|new)\s+"
     rf"(?:version|variant|variation)\s+(?:of|than)\b"
     rf"|\b(?:easier|harder|simpler) than (?:before|the (?:last|previous|original))\b"
@@ -25,14 +26,15 @@ def earlier_reference(text: str) -> str | None:
     return found[0] if found else None
 
 
-def quoted_code(message: str, tree: ast.Module) -> str | None:
+def quoted_code(message: str, source: str, tree: ast.Module) -> str | None:
     """A piece of the program that the message repeats, whatever the spacing, if there is one."""
     if found := re.search(r"\bdef\s+\w+\s*\(.*?\)\s*(?:->.*?)?:", message):
         return found[0]
     squeezed = _squeeze(message)
+    lines = source.splitlines()
     for node in ast.walk(tree):
         if isinstance(node, ast.Return | ast.Assign | ast.AugAssign | ast.For | ast.While | ast.If):
-            line = ast.unparse(node).split("\n")[0]
+            line = lines[node.lineno - 1].strip()
             # A bare constant may be named in words: `return 'not a valid date'`.
             constant = isinstance(node, ast.Return | ast.Assign) and isinstance(node.value, ast.Constant)
             if len(line) >= _QUOTABLE and not constant and _squeeze(line) in squeezed:

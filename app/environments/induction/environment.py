@@ -54,7 +54,7 @@ class Induction:
             raise InvalidProposal("too_long", f"The message has more than {settings.message_chars:,} characters.")
         if phrase := earlier_reference(draft.message):
             raise InvalidProposal("refers_to_earlier", f"The message says {phrase!r}.")
-        if line := quoted_code(draft.message, tree):
+        if line := quoted_code(draft.message, draft.program, tree):
             raise InvalidProposal("leaks_code", f"The message contains {line!r}.")
         inputs = distinct(draft.inputs, settings.inputs)
         check_arity(tree, "f", inputs)
