@@ -6,6 +6,8 @@ from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import create_engine, text
 
 # One number for this project's migrations among the advisory locks of a shared server.
@@ -32,3 +34,15 @@ def upgrade(database_url: str) -> None:
                 connection.execute(text("select pg_advisory_unlock(:lock)"), {"lock": _LOCK})
     finally:
         engine.dispose()
+
+
+def revisions(database_url: str) -> tuple[str, str]:
+    """(the schema that the database has, the newest one); "none" before the first migration."""
+    newest = ScriptDirectory.from_config(config(database_url)).get_current_head()
+    engine = create_engine(database_url)
+    try:
+        with engine.connect() as connection:
+            current = MigrationContext.configure(connection).get_current_revision()
+    finally:
+        engine.dispose()
+    return current or "none", newest or "none"

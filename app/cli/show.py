@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table

@@ -174,7 +174,8 @@ class ProposalRequest:
 class AttemptRequest:
     """`n` independent attempts at one problem. `view` is what `Environment.present` gave.
 
-    `messages` is the chat prompt, `prompt` the plain one for base models; the engine's options say which is used.
+    `messages` is the chat prompt, `prompt` the plain one for base models; the engine's options say which is used. A
+    plain one is continued up to `stop`.
     """
 
     environment: str
@@ -183,6 +184,7 @@ class AttemptRequest:
     prompt: str
     n: int
     rng: int
+    stop: str = ""
 
 
 class Teacher(Protocol):

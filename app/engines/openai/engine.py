@@ -57,7 +57,10 @@ class _Student:
 
     async def attempt(self, request: AttemptRequest) -> list[Reply]:
         if self._plain:
-            return await self._server.sample("completions", {"prompt": request.prompt}, request.n, request.rng)
+            body: dict[str, object] = {"prompt": request.prompt}
+            if request.stop:
+                body["stop"] = [request.stop]
+            return await self._server.sample("completions", body, request.n, request.rng)
         return await self._server.sample(
             "chat/completions", {"messages": _chat(request.messages)}, request.n, request.rng
         )

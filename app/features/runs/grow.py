@@ -121,7 +121,7 @@ class Grower:
             history=tuple(self._told(v) for v in self._before(place.turn)) if self._strategy.remembers else (),
             options=self._options.model_dump(mode="json"),
         )
-        request = ProposalRequest(brief, prompts.teacher_messages(brief))
+        request = ProposalRequest(brief, prompts.teacher_messages(brief, self._environment.reasons))
         reply = await self._ask("teacher", lambda: self._tools.teacher.propose(request))
         parent = self._variants[step.parent] if step.parent else None
         provenance = Provenance(
@@ -180,6 +180,7 @@ class Grower:
             prompt=prompts.student_prompt(self._claim.environment, view),
             n=self._config.attempts,
             rng=self._rng(place, "student"),
+            stop=prompts.BASE_STOP,
         )
         replies = await self._ask("student", lambda: self._tools.student.attempt(request))
         if len(replies) != request.n:
