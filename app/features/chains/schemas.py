@@ -55,6 +55,7 @@ class VariantRow:
     """A variant in a list, with how the run's own student did. `headline` says in a line what it asks."""
 
     id: int
+    run_id: int
     chain_id: int
     parent_id: int | None
     turn: int

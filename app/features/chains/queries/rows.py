@@ -18,6 +18,7 @@ from app.models import Measurement, Run, Variant
 
 _ROW = (
     Variant.id,
+    Variant.run_id,
     Variant.chain_id,
     Variant.parent_id,
     Variant.turn,

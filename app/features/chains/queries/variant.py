@@ -54,7 +54,7 @@ def measurements(session: Session, variant_id: int) -> list[tuple[Measurement, P
 
 
 def judgements(session: Session, measurement_ids: Sequence[int]) -> list[tuple[int, str, Judgement]]:
-    """(measurement, reply, judgement) of every judged attempt; the reply is its end, and only given without an answer."""
+    """(measurement, reply, judgement) of every judged attempt; of the reply its end, where it holds no answer."""
     reply = case((Attempt.answer == "", func.right(Attempt.reply, 1_600)), else_="")
     rows = session.execute(
         select(Attempt.measurement_id, reply, Attempt.verdict, Attempt.reason, Attempt.detail, Attempt.answer)
