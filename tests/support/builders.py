@@ -21,6 +21,7 @@ from app.domain.values import render
 from app.models import (
     Attempt,
     Chain,
+    Decision,
     Measurement,
     Membership,
     ModelProfile,
@@ -352,6 +353,16 @@ def grown_run(session: Session, actor: Actor, chains: int = 4, *, attempts: bool
         single: Shape = ((1, 1, None, "first", 32), (2, 1, None, "first", 20))
         grown_chain(session, made, position, environment, family, single, "baseline", attempts=attempts)
     return made
+
+
+def approve(session: Session, actor: Actor, *variants: Variant) -> None:
+    """The decisions of a person who approves every one of these."""
+    for of in variants:
+        kind, seen = "approve", of.content_hash or ""
+        made = Decision(workspace_id=of.workspace_id, variant_id=of.id, user_id=actor.user_id, kind=kind, content_hash=seen)
+        session.add(made)
+        of.review = "approved"
+    session.flush()
 
 
 def _add(session: Session, row: Row) -> Row:

@@ -64,7 +64,7 @@ def parse_selection(data: object) -> Selection:
         errors: dict[str, str] = {}
         for item in error.errors(include_url=False):
             # A rule over several fields carries no place of its own; the only one here is about the bins.
-            field = ".".join(map(str, item["loc"])) or "bins"
+            field = ".".join(map(str, item["loc"])) or ("bins" if item["type"] == "value_error" else "selection")
             message = item["msg"].removeprefix("Value error, ")
             if item["type"] == "extra_forbidden":
                 message = "there is no such setting; remove it or check its spelling"

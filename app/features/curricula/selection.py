@@ -30,7 +30,6 @@ REASONS = MappingProxyType(
         "over_maximum": "Beyond the maximum of its environment and bin",
     }
 )
-HISTOGRAM_STEP = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,17 +84,9 @@ class Evaluation:
         names = sorted({environment for environment, _ in found})
         return {name: {b: found[name, b] for b in self.bins} for name in names}
 
-    def histogram(self) -> list[Bar]:
-        return histogram([item.rate for item in self.chosen])
-
-
-@dataclass(frozen=True, slots=True)
-class Bar:
-    """One bar of a histogram of pass rates: from `low`, included, to `high`, which only the last bar includes."""
-
-    low: float
-    high: float
-    count: int
+    def rates(self) -> list[tuple[float, int]]:
+        """Each pass rate with the number of problems that have it."""
+        return sorted(Counter(item.rate for item in self.chosen).items())
 
 
 @dataclass
@@ -143,25 +134,17 @@ def evaluate(candidates: Iterable[Candidate], selection: Selection) -> Evaluatio
     )
 
 
-def histogram(rates: Sequence[float], step: float = HISTOGRAM_STEP) -> list[Bar]:
-    """Counts of pass rates in bars of `step` from 0 to 1."""
-    last = round(1 / step) - 1
-    # The small shift puts a rate such as 0.15 = 3 * 0.05 into the bar that starts there, whatever the rounding.
-    found = Counter(min(int(rate / step + 1e-9), last) for rate in rates)
-    return [Bar(round(i * step, 10), round((i + 1) * step, 10), found[i]) for i in range(last + 1)]
-
-
 def _bin(candidate: Candidate, bins: Sequence[Bin]) -> str | None:
     return None if candidate.rate is None else bin_of(candidate.rate, bins)
 
 
 def _first_of_its_code() -> Callable[[Candidate], bool]:
-    seen: set[tuple[str, str]] = set()
+    seen: set[str] = set()
 
     def is_first(candidate: Candidate) -> bool:
-        key = candidate.environment, candidate.fingerprint
-        first = key not in seen
-        seen.add(key)
+        names = {candidate.fingerprint, candidate.content_hash}
+        first = seen.isdisjoint(names)
+        seen.update(names)
         return first
 
     return is_first

@@ -9,7 +9,6 @@ import json
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from importlib.metadata import version
 
 from app.domain.export_row import ExportRow
 
@@ -62,7 +61,6 @@ def render(identity: Identity, header: Mapping[str, object], contents: Contents,
         "revision": identity.revision,
         "parent_revision": identity.parent_revision,
         "frozen_at": identity.frozen_at,
-        "made_by": f"Cairn {version('cairn')}",
         "rows": len(everything),
         "counts": [
             {"env": env, "difficulty": difficulty, "stage": stage, "rows": rows}
