@@ -9,7 +9,7 @@ from __future__ import annotations
 import ast
 import os
 import sysconfig
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
@@ -72,8 +72,8 @@ def snippets(source: str, rng: Random, count: int = 1, low: int = SHORTEST, high
 
     Fewer where the text has no room for more. For Python; other text counts every line that is not blank.
     """
-    lines = source.splitlines()
-    codes = _code_lines(source, len(lines))
+    lines = source.split("\n")  # as the parser counts them; str.splitlines also splits at form feeds
+    codes = _code_lines(lines)
     found: list[Snippet] = []
     for _ in range(_TRIES * count if len(lines) >= low else 0):
         length = rng.randint(low, min(high, len(lines)))
@@ -131,15 +131,15 @@ def _stdlib() -> list[tuple[str, Path, int]]:
     return sorted(found)
 
 
-def _code_lines(source: str, count: int) -> list[bool]:
+def _code_lines(lines: Sequence[str]) -> list[bool]:
     """For each line, whether it holds code: not blank, no comment, no part of a docstring or table."""
-    codes = [bool(line.strip()) and not line.lstrip().startswith("#") for line in source.splitlines()]
+    codes = [bool(line.strip()) and not line.lstrip().startswith("#") for line in lines]
     try:
-        tree = parse(source)
+        tree = parse("\n".join(lines))
     except SyntaxError:
         return codes  # another language or version: every line that is not blank counts
     for first, last in _no_code(tree):
-        codes[first - 1 : last] = [False] * (min(last, count) - first + 1)
+        codes[first - 1 : last] = [False] * (last - first + 1)
     return codes
 
 

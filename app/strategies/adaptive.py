@@ -90,7 +90,8 @@ def _by_distance(measured: Sequence[Node], goal: Band) -> list[Node]:
     middle = _log_odds(goal.middle)
 
     def distance(node: Node) -> tuple[float, int, int]:
-        return abs(_log_odds(_rate(node)) - middle), -node.place.turn, -node.place.branch
+        # Rounded, so that 0.1 and 0.9 are equally far from 0.5.
+        return round(abs(_log_odds(_rate(node)) - middle), 9), -node.place.turn, -node.place.branch
 
     return sorted(measured, key=distance)
 

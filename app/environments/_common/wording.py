@@ -31,7 +31,7 @@ def quoted_code(message: str, source: str, tree: ast.Module) -> str | None:
     if found := re.search(r"\bdef\s+\w+\s*\(.*?\)\s*(?:->.*?)?:", message):
         return found[0]
     squeezed = _squeeze(message)
-    lines = source.splitlines()
+    lines = source.split("\n")
     for node in ast.walk(tree):
         if isinstance(node, ast.Return | ast.Assign | ast.AugAssign | ast.For | ast.While | ast.If):
             line = lines[node.lineno - 1].strip()
