@@ -100,7 +100,9 @@ def test_the_manifest_counts_what_is_in_the_rows(work: Session, actor: Actor) ->
     assert manifest["prompt_characters"]["all"]["max"] == max(len(row["prompt"][0]["content"]) for row in rows)
     stored = {e.format: e for e in work.execute(select(Export)).scalars()}
     assert {f["format"]: f["sha256"] for f in manifest["files"]} == {name: e.sha256 for name, e in stored.items()}
-    assert stored["jsonl"].sha256 == hashlib.sha256("".join(f"{r}\n" for r in rows_of(work, version)).encode()).hexdigest()
+    assert (
+        stored["jsonl"].sha256 == hashlib.sha256("".join(f"{r}\n" for r in rows_of(work, version)).encode()).hexdigest()
+    )
     assert set(manifest["provenance"]["environments"]) == {row["env"] for row in rows}
 
 
@@ -218,7 +220,7 @@ def test_the_database_refuses_to_change_what_is_frozen(actor: Actor, change: obj
     with unit_of_work() as session:
         version = frozen(session, actor)
         before = rows_of(session, version)
-    with pytest.raises(DBAPIError, match="frozen|never changes"), unit_of_work() as session:
+    with pytest.raises(DBAPIError, match=r"frozen|never changes"), unit_of_work() as session:
         session.execute(change)  # type: ignore[call-overload]
     with unit_of_work() as session:
         assert rows_of(session, service.find_version(session, actor, version.curriculum_id, 1)) == before

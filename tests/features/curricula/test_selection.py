@@ -70,7 +70,9 @@ def ids(found: Any) -> list[int]:
 
 
 @given(candidates(), selections)
-def test_every_candidate_is_chosen_excluded_for_a_reason_or_unmeasured(some: list[Candidate], selection: Selection) -> None:
+def test_every_candidate_is_chosen_excluded_for_a_reason_or_unmeasured(
+    some: list[Candidate], selection: Selection
+) -> None:
     found = evaluate(some, selection)
     excluded = [c.variant_id for group in found.excluded.values() for c in group]
     unmeasured = [c.variant_id for c in found.unmeasured]
@@ -120,9 +122,7 @@ def test_complete_chains_hold_an_easy_a_medium_and_a_hard_variant() -> None:
 
 def test_a_maximum_keeps_chains_together_where_chains_are_chosen() -> None:
     some = [
-        candidate(10 * chain + i, rate, chain_id=chain)
-        for chain in range(6)
-        for i, rate in enumerate((0.9, 0.5, 0.2))
+        candidate(10 * chain + i, rate, chain_id=chain) for chain in range(6) for i, rate in enumerate((0.9, 0.5, 0.2))
     ]
     found = evaluate(some, EVERYTHING.model_copy(update={"complete_chains": True, "maximum": 2}))
     assert sorted(Counter(item.candidate.chain_id for item in found.chosen).values()) == [3, 3]
