@@ -14,7 +14,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 class Settings(BaseSettings):
     """Every setting has a default that suits one machine; docs/configuration.md lists them."""
 
-    model_config = SettingsConfigDict(env_prefix="CAIRN_", env_file=".env", extra="ignore")
+    model_config = SettingsConfigDict(env_prefix="CAIRN_", env_file=".env", env_ignore_empty=True, extra="ignore")
 
     database_url: str | None = Field(
         default=None,

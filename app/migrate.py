@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 from alembic import command
@@ -46,3 +47,9 @@ def revisions(database_url: str) -> tuple[str, str]:
     finally:
         engine.dispose()
     return current or "none", newest or "none"
+
+
+if __name__ == "__main__":  # for deployments: `python -m app.migrate` before the new code starts
+    from app.config import settings
+
+    upgrade(settings().database_url or sys.exit("Set DATABASE_URL to the database to migrate."))
