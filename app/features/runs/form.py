@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import types
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, Union, get_args, get_origin
 
 from pydantic import BaseModel
@@ -28,7 +28,7 @@ class Field:
     hint: str
     error: str
     choices: tuple[tuple[str, str], ...] = ()
-    attributes: Mapping[str, str] = types.MappingProxyType({})
+    attributes: Mapping[str, str] = field(default_factory=dict)
 
 
 def to_data(pairs: Iterable[tuple[str, str]]) -> dict[str, object]:

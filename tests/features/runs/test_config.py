@@ -1,0 +1,121 @@
+import pytest
+
+from app.errors import InvalidForm, InvalidInput
+from app.features.runs import form
+from app.features.runs.presets import PRESETS
+from app.features.runs.schemas import from_yaml, parse, to_yaml
+
+MINIMAL = {"seeds": {"set": "heap"}}
+
+
+def errors_of(data: dict[str, object]) -> dict[str, str]:
+    with pytest.raises(InvalidForm) as caught:
+        parse(data)
+    return caught.value.errors
+
+
+def test_the_defaults_are_the_papers() -> None:
+    config = parse(MINIMAL)
+    assert (config.turns, config.attempts, config.strategy) == (6, 32, "adaptive")
+    assert set(config.environments) == {"abduction", "deduction", "fuzzing", "induction"}
+    assert config.minimum == 24
+
+
+@pytest.mark.parametrize(
+    ("change", "field", "words"),
+    [
+        ({"attempts": 0}, "attempts", "greater than or equal to 1"),
+        ({"attempts": "many"}, "attempts", "integer"),
+        ({"turns": 65}, "turns", "less than or equal to 64"),
+        ({"seeds": {"set": "heap", "count": -1}}, "seeds.count", "greater"),
+        ({"seeds": {}}, "seeds.set", "required"),
+        ({"atempts": 3}, "atempts", "no such setting"),
+        ({"target": {"low": 0.9, "high": 0.1}}, "target", "low must not lie above high"),
+        ({"target": {"low": float("nan"), "high": 0.1}}, "target.low", "finite"),
+        ({"environments": ["deduction", "poetry"]}, "environments", "poetry"),
+        ({"environments": ["deduction", "deduction"]}, "environments", "once"),
+        ({"environments": []}, "environments", "at least 1"),
+        ({"strategy": "luck"}, "strategy", "adaptive"),
+        ({"teacher": {"engine": "oracle"}}, "teacher.engine", "oracle"),
+        ({"teacher": {"engine": "openai"}}, "teacher.options.base_url", "required"),
+        (
+            {"student": {"engine": "openai", "options": {"base_url": "http://u:p@h/v1", "model": "m"}}},
+            "student.options.base_url",
+            "api_key_variable",
+        ),
+        (
+            {
+                "student": {
+                    "engine": "openai",
+                    "options": {"base_url": "http://h/v1", "model": "m", "api_key_variable": "DATABASE_URL"},
+                }
+            },
+            "student.options.api_key_variable",
+            "match",
+        ),
+        (
+            {"environments": ["deduction"], "environment_options": {"induction": {}}},
+            "environment_options.induction",
+            "does not use",
+        ),
+        ({"environment_options": {"induction": {"inputs": 1}}}, "environment_options.induction.inputs", "greater"),
+        ({"minimum_verdicts": 40}, "config", "exceed attempts"),
+        ({"seed": 2**63}, "seed", "less than"),
+    ],
+)
+def test_a_wrong_setting_is_named_with_its_field(change: dict[str, object], field: str, words: str) -> None:
+    errors = errors_of(MINIMAL | change)
+    assert words in errors[field]
+
+
+def test_all_wrong_settings_are_told_at_once() -> None:
+    assert set(errors_of({"seeds": {"set": "x"}, "turns": 0, "attempts": 0})) == {"turns", "attempts"}
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_a_preset_is_a_valid_start_and_survives_yaml(preset: str) -> None:
+    config = parse(MINIMAL | dict(PRESETS[preset]))
+    assert from_yaml(to_yaml(config)) == config
+
+
+@pytest.mark.parametrize("text", ["seeds: [", "- a\n- b", "3", "", "!!python/object/apply:os.system ['true']"])
+def test_yaml_that_is_no_mapping_is_refused(text: str) -> None:
+    with pytest.raises(InvalidInput) as caught:
+        from_yaml(text)
+    assert caught.value.field == "yaml"
+
+
+def test_form_fields_become_the_same_config() -> None:
+    pairs = [
+        ("seeds.set", "heap"),
+        ("seeds.count", ""),
+        ("environments", "induction"),
+        ("environments", "deduction"),
+        ("turns", "3"),
+        ("kept.low", "0.1"),
+        ("kept.high", "0.9"),
+        ("environment_options.induction.inputs", "4"),
+        ("environment_options.induction.visible_inputs", "3"),
+        ("environment_options.abduction.exact", "true"),
+        ("teacher.engine", "openai"),
+        ("teacher.options.base_url", "http://gpu-1:8000/v1"),
+        ("teacher.options.model", "gpt-oss-120b"),
+    ]
+    config = parse(form.to_data(pairs))
+    assert config.environments == ["induction", "deduction"]
+    assert (config.turns, config.seeds.count, config.kept.low) == (3, None, 0.1)
+    assert config.environment_options == {"induction": {"inputs": "4", "visible_inputs": "3"}}
+    assert config.options_of("induction").model_dump()["inputs"] == 4
+    shown = form.values_of(config.model_dump(mode="json"))
+    again = parse(form.to_data([*shown.items(), *(("environments", name) for name in config.environments)]))
+    assert again == config
+
+
+def test_a_forms_fields_carry_bounds_hints_and_errors() -> None:
+    fields = {field.name: field for field in form.refinement_fields({"turns": "0"}, {"turns": "too few"})}
+    turns = fields["turns"]
+    assert (turns.kind, turns.value, turns.error, turns.attributes["min"]) == ("number", "0", "too few", "1")
+    assert "paper" in turns.hint
+    openai = {field.name: field for field in form.engine_fields("student", "openai", {}, {})}
+    assert openai["student.options.prompt"].choices == (("chat", "chat"), ("plain", "plain"))
+    assert openai["student.options.base_url"].attributes["required"] == "required"
