@@ -27,6 +27,7 @@ from app.domain.values.hashing import hashed_dict, hashed_set
 from app.domain.values.types import Value
 
 MAX_DEPTH = 64
+RESULT_DEPTH = 56  # for what goes into and out of programs, which is kept inside lists of lists later
 MAX_BYTES = 1 << 22
 _EXACT_NUMBER = 1 << 53
 _FLOAT_TEXT = 32  # the longest repr of a float has 24 characters
@@ -40,29 +41,30 @@ class Unsupported(ValueError):
     """Not a plain value: another type (subclasses included), too deep or too large."""
 
 
-def dumps(value: Value) -> str:
-    """The canonical text of `value`. Raises Unsupported."""
+def dumps(value: Value, depth: int = MAX_DEPTH) -> str:
+    """The canonical text of `value`, nested at most `depth` deep. Raises Unsupported."""
     room = [MAX_BYTES]
-    text = _encode(value, 0, room)
+    text = _encode(value, depth, room)
     if len(text) > MAX_BYTES:
         raise Unsupported(f"a value of more than {MAX_BYTES:,} bytes")
     return text
 
 
-def loads(text: str) -> Value:
-    """The value that `dumps` wrote. Raises ValueError for anything else, however hostile."""
+def loads(text: str, depth: int = MAX_DEPTH) -> Value:
+    """The value that `dumps` wrote, to the same `depth`. Raises ValueError for anything else, however hostile."""
     if len(text) > MAX_BYTES or not text.isascii():
         raise ValueError(f"not a value: more than {MAX_BYTES:,} characters, or not ASCII")
     try:
         value: Value = _decoder.decode(text)
     except (ValueError, TypeError, KeyError, RecursionError) as error:
         raise ValueError(f"not a value: {type(error).__name__}") from error
-    if text.count("[") > MAX_DEPTH and _deeper(value, MAX_DEPTH):
-        raise ValueError(f"not a value: nested deeper than {MAX_DEPTH}")
+    if text.count("[") > depth and _deeper(value, depth):
+        raise ValueError(f"not a value: nested deeper than {depth}")
     return value
 
 
 def _encode(value: Any, depth: int, room: list[int]) -> str:
+    # `depth` is how many levels of containers may still begin, `room` how many bytes are left.
     kind = type(value)
     if kind is int:
         if -_EXACT_NUMBER < value < _EXACT_NUMBER:
@@ -83,14 +85,14 @@ def _encode(value: Any, depth: int, room: list[int]) -> str:
         return f'{{"b":"{value.hex()}"}}'
     if kind is complex:
         return f'{{"c":["{value.real!r}","{value.imag!r}"]}}'
-    return _encode_container(kind, value, depth + 1, room)
+    return _encode_container(kind, value, depth - 1, room)
 
 
 def _encode_container(kind: type, value: Any, depth: int, room: list[int]) -> str:
     if kind not in _CONTAINERS:
         raise Unsupported(f"{_type_name(kind)[:60]} is not a plain value")
-    if depth > MAX_DEPTH:
-        raise Unsupported(f"a value nested deeper than {MAX_DEPTH}")
+    if depth < 0:
+        raise Unsupported("a value nested too deeply")
     _take(room, 2 * len(value) + 2)
     if kind is dict:
         pairs = [f"[{_encode(key, depth, room)},{_encode(item, depth, room)}]" for key, item in value.items()]

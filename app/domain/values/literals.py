@@ -2,14 +2,14 @@
 
 `parse_literal` takes what `ast.literal_eval` takes, and set(), frozenset(...), float('nan'), nan, inf and
 complex(re, im) besides. It is a parser of its own because CPython's warns, differs between versions and can exhaust
-the stack on hostile text; this one is bounded by `MAX_LENGTH` and `MAX_DEPTH`, and linear.
+the stack on hostile text; this one is bounded by `MAX_LENGTH` and `RESULT_DEPTH`, and linear.
 """
 
 from __future__ import annotations
 
 from typing import Any, NoReturn
 
-from app.domain.values.codec import MAX_DEPTH, Unsupported
+from app.domain.values.codec import RESULT_DEPTH, Unsupported
 from app.domain.values.hashing import hashed_dict, hashed_set
 from app.domain.values.tokens import LiteralError, Token, tokens
 from app.domain.values.types import Arguments, Value
@@ -188,8 +188,8 @@ class _Parser:
         return hashed if name == "set" else frozenset(hashed)
 
     def _bracket(self) -> Value:
-        if self._depth >= MAX_DEPTH:
-            self._fail(f"nested deeper than {MAX_DEPTH}")
+        if self._depth >= RESULT_DEPTH:
+            self._fail(f"nested deeper than {RESULT_DEPTH}")
         self._depth += 1
         opening = self._next().text
         value: Value
@@ -244,8 +244,8 @@ def _render(value: Any, depth: int) -> str:
     if kind is complex:
         plain = value.imag - value.imag == 0 and value.real - value.real == 0 and 0 not in (value.real, value.imag)
         return repr(value) if plain else f"complex({_render(value.real, depth)}, {_render(value.imag, depth)})"
-    if depth >= MAX_DEPTH:
-        raise Unsupported(f"a value nested deeper than {MAX_DEPTH}")
+    if depth >= RESULT_DEPTH:
+        raise Unsupported(f"a value nested deeper than {RESULT_DEPTH}")
     if kind is dict:
         return "{" + ", ".join(f"{_render(k, depth + 1)}: {_render(v, depth + 1)}" for k, v in value.items()) + "}"
     if kind is set or kind is frozenset:

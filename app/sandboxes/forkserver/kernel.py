@@ -1,0 +1,116 @@
+"""Linux system calls that Python's standard library does not offer, by name, on x86-64 and aarch64."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import platform
+
+_libc = ctypes.CDLL(None, use_errno=True)
+syscall = _libc.syscall
+syscall.restype = ctypes.c_long
+
+# From the kernel's arch/x86/entry/syscalls/syscall_64.tbl and include/uapi/asm-generic/unistd.h.
+_NUMBERS: dict[str, tuple[int, int]] = {
+    # name: (x86-64, aarch64); -1 where the architecture has no such call
+    "add_key": (248, 217),
+    "bpf": (321, 280),
+    "brk": (12, 214),
+    "capset": (126, 91),
+    "chroot": (161, 51),
+    "clock_gettime": (228, 113),
+    "clock_nanosleep": (230, 115),
+    "clone": (56, 220),
+    "clone3": (435, 435),
+    "close": (3, 57),
+    "connect": (42, 203),
+    "dup": (32, 23),
+    "execve": (59, 221),
+    "execveat": (322, 281),
+    "exit": (60, 93),
+    "exit_group": (231, 94),
+    "fork": (57, -1),
+    "futex": (202, 98),
+    "getpid": (39, 172),
+    "getppid": (110, 173),
+    "getrandom": (318, 278),
+    "getrusage": (98, 165),
+    "gettid": (186, 178),
+    "io_uring_setup": (425, 425),
+    "ioctl": (16, 29),
+    "keyctl": (250, 219),
+    "kill": (62, 129),
+    "landlock_add_rule": (445, 445),
+    "landlock_create_ruleset": (444, 444),
+    "landlock_restrict_self": (446, 446),
+    "madvise": (28, 233),
+    "memfd_create": (319, 279),
+    "mmap": (9, 222),
+    "mount": (165, 40),
+    "mprotect": (10, 226),
+    "mremap": (25, 216),
+    "munmap": (11, 215),
+    "open": (2, -1),
+    "openat": (257, 56),
+    "openat2": (437, 437),
+    "perf_event_open": (298, 241),
+    "pidfd_getfd": (438, 438),
+    "pidfd_open": (434, 434),
+    "pipe2": (293, 59),
+    "pivot_root": (155, 41),
+    "poll": (7, -1),
+    "ppoll": (271, 73),
+    "prctl": (157, 167),
+    "prlimit64": (302, 261),
+    "process_vm_readv": (310, 270),
+    "process_vm_writev": (311, 271),
+    "ptrace": (101, 117),
+    "read": (0, 63),
+    "rseq": (334, 293),
+    "rt_sigaction": (13, 134),
+    "rt_sigprocmask": (14, 135),
+    "rt_sigreturn": (15, 139),
+    "sched_yield": (24, 124),
+    "seccomp": (317, 277),
+    "set_robust_list": (273, 99),
+    "setitimer": (38, 103),
+    "setns": (308, 268),
+    "setuid": (105, 146),
+    "socket": (41, 198),
+    "socketpair": (53, 199),
+    "tgkill": (234, 131),
+    "umount2": (166, 39),
+    "unshare": (272, 97),
+    "userfaultfd": (323, 282),
+    "vfork": (58, -1),
+    "wait4": (61, 260),
+    "write": (1, 64),
+}
+# linux/audit.h: what seccomp calls the architecture.
+_AUDIT = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
+
+MACHINE = platform.machine()
+AUDIT_ARCH = _AUDIT.get(MACHINE, 0)  # 0: an architecture without a table here
+
+PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_CAPBSET_DROP, PR_SET_NO_NEW_PRIVS = 1, 4, 24, 38
+
+
+def number(name: str) -> int | None:
+    """The number of a system call on this machine; None where it has no such call."""
+    found = _NUMBERS[name][MACHINE == "aarch64"]
+    return found if found >= 0 else None
+
+
+def call(name: str, *arguments: object) -> int:
+    """Makes a system call; integers are passed as longs. Raises OSError."""
+    words = [ctypes.c_long(word) if isinstance(word, int) else word for word in arguments]
+    result: int = syscall(ctypes.c_long(_NUMBERS[name][MACHINE == "aarch64"]), *words)
+    if result < 0:
+        error = ctypes.get_errno()
+        raise OSError(error, f"{name}: {os.strerror(error)}")
+    return result
+
+
+def prctl(option: int, argument: int) -> None:
+    """Raises OSError."""
+    call("prctl", option, argument, 0, 0, 0)

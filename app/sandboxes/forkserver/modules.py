@@ -1,0 +1,125 @@
+"""The part of the standard library that programs may import: the pure part, imported once, before the wall goes up.
+
+No file can be read inside, so that what is not imported here does not exist there. Clocks, the operating system, files,
+processes and the network are left out on purpose: a problem that needs them has no fixed answer.
+"""
+
+from __future__ import annotations
+
+import builtins
+import codecs
+import contextlib
+import hashlib
+import importlib
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+ALLOWED = (
+    "__future__",
+    "abc",
+    "array",
+    "ast",
+    "base64",
+    "binascii",
+    "bisect",
+    "calendar",
+    "cmath",
+    "collections",
+    "collections.abc",
+    "colorsys",
+    "contextlib",
+    "copy",
+    "csv",
+    "dataclasses",
+    "datetime",
+    "decimal",
+    "difflib",
+    "enum",
+    "fnmatch",
+    "fractions",
+    "functools",
+    "graphlib",
+    "hashlib",
+    "heapq",
+    "html",
+    "inspect",
+    "io",
+    "itertools",
+    "json",
+    "keyword",
+    "math",
+    "numbers",
+    "operator",
+    "pprint",
+    "queue",
+    "random",
+    "re",
+    "reprlib",
+    "shlex",
+    "statistics",
+    "string",
+    "struct",
+    "sys",
+    "textwrap",
+    "tokenize",
+    "traceback",
+    "types",
+    "typing",
+    "unicodedata",
+    "urllib.parse",
+    "warnings",
+    "weakref",
+    "zlib",
+)
+# Imported by the modules above only when first used, or by other ways than an import statement.
+_LAZY = ("_strptime", "html.entities", "string.templatelib")
+_ENCODINGS = (
+    *("ascii", "latin-1", "utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-le", "utf-32-be"),
+    *("utf-7", "cp1252", "cp437", "iso8859-15", "unicode-escape", "raw-unicode-escape", "punycode", "idna"),
+    *("rot13", "hex", "base64"),
+)
+
+
+def import_all(preload: Sequence[str], path: Sequence[str]) -> None:
+    """`path` is where `preload` may be found, and is forgotten afterwards. Raises ImportError."""
+    for name in ALLOWED:
+        importlib.import_module(name)
+    for name in _LAZY:
+        with contextlib.suppress(ModuleNotFoundError):  # newer Pythons have more
+            importlib.import_module(name)
+    for name in _ENCODINGS:
+        codecs.lookup(name)
+    hashlib.sha256()  # OpenSSL reads its configuration at first use
+    known = sys.path[:]
+    sys.path[:0] = path
+    for name in preload:
+        importlib.import_module(name)
+    sys.path[:] = known
+
+
+def close_imports(preload: Sequence[str]) -> dict[str, Any]:
+    """Ends importing from files, here and in children; gives the built-ins that programs see."""
+    sys.meta_path.clear()
+    sys.path_hooks.clear()
+    sys.path_importer_cache.clear()
+    sys.path.clear()
+    named = {*ALLOWED, *preload}
+    visible = {module for module in sys.modules if not named.isdisjoint(_lineage(module))}
+    visible.update(ancestor for module in visible.copy() for ancestor in _lineage(module))
+    really_import = builtins.__import__
+
+    def import_visible(
+        name: str, globals: Any = None, locals: Any = None, fromlist: Sequence[str] = (), level: int = 0
+    ) -> Any:
+        if level == 0 and name not in visible:
+            raise ModuleNotFoundError(f"the module {name!r} is not available to programs", name=name)
+        return really_import(name, globals, locals, fromlist, level)
+
+    return {**vars(builtins), "__import__": import_visible}
+
+
+def _lineage(module: str) -> list[str]:
+    """`a.b.c` -> `a`, `a.b`, `a.b.c`."""
+    parts = module.split(".")
+    return [".".join(parts[:end]) for end in range(1, len(parts) + 1)]

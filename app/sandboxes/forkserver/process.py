@@ -1,0 +1,167 @@
+"""One zygote as the driver sees it: a process, a socket, at most one request under way."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import socket
+import subprocess
+import sys
+import sysconfig
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from app.errors import SandboxUnavailable
+from app.sandboxes.forkserver import layers, protocol
+
+_ZYGOTE = Path(__file__).with_name("zygote.py")
+_START_S = 30.0
+_GRACE_S = 5.0  # on top of a program's own deadline, which the zygote holds
+_SOCKET_BUFFER = 1 << 20
+
+
+class ZygoteDied(Exception):
+    """The process went away, or did not answer: nothing is known about the program."""
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """What is known of a child that ended: see protocol.RESPONSE. `frames` comes from a stranger."""
+
+    end: int
+    wall_us: int
+    cpu_us: int
+    max_rss_kb: int
+    status: int
+    frames: bytes
+
+
+class Zygote(asyncio.Protocol):
+    """Started by `start`. `freed` is called when a request is over: it can take the next, or is no longer alive."""
+
+    def __init__(self, process: subprocess.Popen[bytes]) -> None:
+        self._process = process
+        self.freed: Callable[[Zygote], None] | None = None
+        self._loop = asyncio.get_running_loop()
+        self._transport: asyncio.Transport | None = None
+        self._buffer = bytearray()
+        self._waiting: asyncio.Future[Response] | None = None
+        self._guard: asyncio.TimerHandle | None = None
+        self._greeting: asyncio.Future[layers.Report] = self._loop.create_future()
+        self._first_rss_kb = 0
+        self.grown_kb = 0  # resident memory since the first response
+        self.alive = True
+        self.report: layers.Report
+
+    @classmethod
+    async def start(cls, *, preload: Sequence[str], without: Sequence[str], replica: int) -> Zygote:
+        """Raises SandboxUnavailable where no zygote comes up."""
+        ours, theirs = socket.socketpair()
+        for end in (ours, theirs):
+            end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SOCKET_BUFFER)
+        options = {
+            "control": theirs.fileno(),
+            "parent": os.getpid(),
+            "preload": list(preload),
+            "path": [sysconfig.get_path("purelib"), sysconfig.get_path("platlib")],
+            "seed": replica,
+            "without": list(without),
+        }
+        # -I would ignore PYTHONHASHSEED; this is what it does besides, and no site, no bytecode written, no warnings.
+        command = [sys.executable, "-s", "-P", "-S", "-B", "-Wignore", str(_ZYGOTE), json.dumps(options)]
+        environment = {"PYTHONHASHSEED": str(replica + 1), "LC_ALL": "C.UTF-8", "PATH": os.defpath}
+        # The kernel kills the zygote with the thread that starts it: this one, whose loop drives it.
+        process = subprocess.Popen(  # noqa: ASYNC220 - a spawn of a millisecond, and no thread may do it for us
+            command,
+            env=environment,
+            pass_fds=[theirs.fileno()],
+            stdin=subprocess.DEVNULL,
+            start_new_session=True,
+            cwd="/",
+        )
+        theirs.close()
+        zygote = cls(process)
+        try:
+            await zygote._loop.create_connection(lambda: zygote, sock=ours)
+            async with asyncio.timeout(_START_S):
+                zygote.report = await zygote._greeting
+        except (ZygoteDied, TimeoutError) as error:
+            zygote.kill()
+            raise SandboxUnavailable(f"No isolated interpreter could be started: {error or 'no answer'}.") from error
+        except BaseException:
+            zygote.kill()
+            raise
+        return zygote
+
+    def request(self, header: bytes, payload: bytes, wall_ms: int) -> asyncio.Future[Response]:
+        """The response to come. The future raises ZygoteDied; cancelling it leaves the zygote busy until its answer."""
+        assert self._transport is not None  # noqa: S101 - set by `start`
+        self._waiting = self._loop.create_future()
+        self._guard = self._loop.call_later(wall_ms / 1000 + _GRACE_S, self.kill)
+        self._transport.writelines((header, payload))
+        return self._waiting
+
+    def kill(self) -> None:
+        """Ends the process at once, with everything in it."""
+        self.alive = False
+        if self._transport:
+            self._transport.abort()
+        self._process.kill()
+        self._process.wait()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)  # noqa: S101 - a stream socket gives a stream transport
+        self._transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        self._buffer += data
+        if not self._greeting.done():
+            self._greet()
+        elif len(self._buffer) >= protocol.RESPONSE.size:
+            size, *fields = protocol.RESPONSE.unpack_from(self._buffer)
+            if len(self._buffer) >= protocol.RESPONSE.size + size:
+                end, wall, cpu, child, own, status = fields
+                frames = bytes(self._buffer[protocol.RESPONSE.size :])
+                self._buffer.clear()
+                self._first_rss_kb = self._first_rss_kb or own
+                self.grown_kb = own - self._first_rss_kb
+                self._finish(Response(end, wall, cpu, child, status, frames))
+
+    def connection_lost(self, _error: Exception | None) -> None:
+        self.alive = False
+        self._process.kill()
+        self._process.wait()
+        died = ZygoteDied("the isolated interpreter ended")
+        if not self._greeting.done():
+            self._greeting.set_exception(died)
+        else:
+            self._finish(died)
+
+    def _greet(self) -> None:
+        (size,) = protocol.GREETING.unpack_from(self._buffer.ljust(protocol.GREETING.size, b"\xff"))
+        if len(self._buffer) < protocol.GREETING.size + size:
+            return
+        greeting = json.loads(self._buffer[protocol.GREETING.size :])
+        self._buffer.clear()
+        if "error" in greeting:
+            self._greeting.set_exception(ZygoteDied(greeting["error"]))
+        else:
+            self._greeting.set_result(layers.report(greeting["layers"]))
+
+    def _finish(self, outcome: Response | ZygoteDied) -> None:
+        if self._guard:
+            self._guard.cancel()
+        waiting, self._waiting = self._waiting, None
+        if waiting is None:
+            if self.alive:
+                self.kill()  # it speaks without being asked
+            return
+        if not waiting.done():  # nobody may be waiting any more
+            if isinstance(outcome, ZygoteDied):
+                waiting.set_exception(outcome)
+            else:
+                waiting.set_result(outcome)
+        if self.freed:
+            self.freed(self)

@@ -1,0 +1,74 @@
+"""The fork-server sandbox: every program runs in a fork of an interpreter that is isolated already."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import ClassVar
+
+from app.domain.ports import Execution, Isolation, Program
+from app.domain.values import dumps
+from app.errors import SandboxUnavailable
+from app.sandboxes.forkserver import layers, protocol, reading
+from app.sandboxes.forkserver.pool import Pool
+from app.sandboxes.forkserver.process import ZygoteDied
+
+REPLICAS = 2
+_TRIES = 3
+
+
+class ForkServerSandbox:
+    """Made by `open`."""
+
+    name: ClassVar[str] = "forkserver"
+
+    def __init__(self, pools: Sequence[Pool], report: layers.Report) -> None:
+        self._pools = pools
+        self.report = report
+
+    @classmethod
+    @asynccontextmanager
+    async def open(
+        cls,
+        *,
+        preload: Sequence[str] = (),
+        size: int = 1,
+        minimum: Isolation = Isolation.FILTERED,
+        strongest: Isolation = Isolation.FULL,
+    ) -> AsyncIterator[ForkServerSandbox]:
+        """`size` is the number of processes per replica; they start when first needed.
+
+        `strongest` leaves layers out, to compare levels. Raises IsolationTooWeak below `minimum`, and
+        SandboxUnavailable where no isolated interpreter comes up or what it promises does not hold.
+        """
+        without = layers.left_out(strongest)
+        pools = [Pool(size, preload, without, replica) for replica in range(REPLICAS)]
+        try:
+            report = await pools[0].open()
+            report.demand(minimum)
+            yield cls(pools, report)
+        finally:
+            for pool in pools:
+                pool.close()
+
+    @property
+    def isolation(self) -> Isolation:
+        return self.report.isolation
+
+    async def run(self, program: Program, *, replica: int = 0) -> Execution:
+        """Raises SandboxUnavailable, and Unsupported for arguments that are no plain values."""
+        calls = [[call.function, dumps(call.arguments)] for call in program.calls]
+        payload = json.dumps([program.source, calls]).encode("ascii")
+        limits = program.limits
+        header = protocol.REQUEST.pack(
+            protocol.RUN, len(payload), limits.wall_ms, limits.cpu_ms, limits.memory_mb, limits.output_bytes
+        )
+        reason = ""
+        for _ in range(_TRIES):
+            try:
+                response = await self._pools[replica].ask(header, payload, limits.wall_ms)
+                return reading.read(response, len(calls))
+            except (ZygoteDied, reading.Unexplained) as error:
+                reason = str(error)
+        raise SandboxUnavailable(f"A program could not be run in {_TRIES} tries: {reason}.")

@@ -1,0 +1,72 @@
+"""The isolated server, run as a script: imports what programs may import, puts up every wall it can, and serves.
+
+Only the standard library is at hand (`python -s -P -S -B`); the driver's package is entered without its `__init__`,
+which belongs to the other side.
+"""
+
+from __future__ import annotations
+
+import gc
+import json
+import os
+import signal
+import sys
+import types
+from pathlib import Path
+
+_ROOT = Path(__file__).resolve().parents[3]
+_PACKAGE = "app.sandboxes.forkserver"
+
+
+def main() -> None:
+    """Takes one argument, JSON: control (descriptor), parent (pid), preload, path, seed, without (layers)."""
+    options = json.loads(sys.argv[1])
+    control = options["control"]
+    sys.path.insert(0, str(_ROOT))
+    package = types.ModuleType(_PACKAGE)
+    package.__path__ = [str(Path(__file__).parent)]
+    sys.modules[_PACKAGE] = package
+    from app.sandboxes.forkserver import limits, modules, walls
+    from app.sandboxes.forkserver.seccomp import child_filter
+    from app.sandboxes.forkserver.serve import Server
+
+    sys.path.remove(str(_ROOT))
+    walls.die_with(options["parent"])
+    _leave_terminal(control)
+    try:
+        modules.import_all(options["preload"], [str(_ROOT), *options["path"]])
+        memory = limits.address_space()
+        layers = walls.raise_namespaces(options["without"])
+        builtins = modules.close_imports(options["preload"])
+        server = Server(control, child_filter(), builtins, options["seed"], memory)
+        server.warm_up()
+        layers |= walls.raise_the_rest(options["without"])
+    except Exception as error:  # noqa: BLE001 - told to the driver, which raises it
+        _greet(control, {"error": f"{type(error).__name__}: {error}"})
+        os._exit(1)
+    gc.collect()
+    gc.disable()
+    gc.freeze()
+    _greet(control, {"layers": layers})
+    server.serve()
+
+
+def _leave_terminal(control: int) -> None:
+    """Keeps no descriptor but the control socket and /dev/null, and no reaction to the keyboard."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    null = os.open(os.devnull, os.O_RDWR)
+    for descriptor in (0, 1, 2):
+        os.dup2(null, descriptor)
+    os.closerange(3, control)
+    os.closerange(control + 1, 1024)
+
+
+def _greet(control: int, greeting: dict[str, object]) -> None:
+    from app.sandboxes.forkserver.protocol import GREETING
+
+    text = json.dumps(greeting).encode()
+    os.write(control, GREETING.pack(len(text)) + text)
+
+
+if __name__ == "__main__":
+    main()
