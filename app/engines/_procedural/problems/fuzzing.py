@@ -1,0 +1,108 @@
+"""Fuzzing: the cost is how rare the inputs are that break the property."""
+
+from __future__ import annotations
+
+import ast
+import math
+from typing import NamedTuple
+
+from app.engines._procedural.chance import seeded
+from app.engines._procedural.problems.made import Arguments, Made, Rejected, Wish
+from app.engines._procedural.program import Program
+from app.engines._procedural.properties import Property, properties, weaker
+from app.engines._procedural.running import Loaded, load_pure
+from app.engines._procedural.workshop import Workshop, run
+
+_TRIES = 150
+_MOST_ERRORS = 4
+_TYPES = {
+    "int": "type({0}) is int",
+    "bool": "type({0}) is bool",
+    "ints": "isinstance({0}, list) and len({0}) <= 20 and all(type(item) is int for item in {0})",
+    "strs": "isinstance({0}, list) and len({0}) <= 20 and all(isinstance(item, str) for item in {0})",
+    "str": "isinstance({0}, str) and len({0}) <= 100",
+    "pairs": "isinstance({0}, list) and all(isinstance(pair, tuple) and len(pair) == 2 for pair in {0})",
+    "table": "isinstance({0}, dict)",
+    "none": "{0} is None",
+}
+
+
+class _Tested(NamedTuple):
+    source: str
+    cost: float
+    witness: Arguments
+    others: list[Arguments]
+
+
+def build(program: Program, shop: Workshop, wish: Wish) -> Made:
+    """A property that mostly holds, a witness against it, and inputs for it. Raises Rejected."""
+    runs = run(program, shop, _TRIES, wish.size)
+    if runs is None or len(runs.calls) < _TRIES // 4:
+        raise Rejected("fails")
+    if len(set(runs.outputs)) < 2:
+        raise Rejected("same outputs")
+    found = properties(program.kinds, runs.calls, shop.rng)
+    shop.rng.shuffle(found)
+    tried = [*found[:7], *(weaker(first, shop.rng.choice(found)) for first in found[:3])]
+    arguments = [drawn for drawn, _ in runs.calls]
+    tested = [made for made in (_test(program, runs.source, one, arguments, wish) for one in tried) if made]
+    if not tested:
+        raise Rejected("no property")
+    if wish.cost is None:
+        best = shop.rng.choice(tested)
+    else:
+        best = min(tested, key=lambda one: abs(one.cost - wish.cost))  # type: ignore[operator]
+    return Made(best.source, [best.witness, *best.others], cost=best.cost)
+
+
+def cost(made: Made, program: Program | None, shop: Workshop) -> float:
+    loaded = load_pure(made.source)
+    if loaded is None or program is None:
+        return math.log(_TRIES)
+    rng = seeded(made.source)
+    results = [loaded.call("test_f", shop.samples.arguments(program.signature, rng)) for _ in range(_TRIES)]
+    ended = [result.value for result in results if result.ok]
+    return _cost(ended.count(False) + 1, len(ended) + 1)
+
+
+def _cost(broken: int, total: int) -> float:
+    return -math.log(broken / total)
+
+
+def _test(program: Program, source: str, one: Property, drawn: list[Arguments], wish: Wish) -> _Tested | None:
+    """The property on drawn inputs; None where it never breaks, rarely holds, or cannot be told."""
+    whole = "\n\n\n".join([source, _pre_test(program), _property_test(program, one)])
+    try:
+        loaded = Loaded(whole, pure=True)
+    except SyntaxError:
+        return None
+    holds: list[Arguments] = []
+    broken: list[Arguments] = []
+    errors = 0
+    for arguments in drawn:
+        result = loaded.call("test_f", arguments)
+        errors += not isinstance(result.value, bool)
+        if errors > _MOST_ERRORS:
+            return None
+        if isinstance(result.value, bool) and loaded.call("pre_test_f", arguments).value is True:
+            (holds if result.value else broken).append(arguments)
+    needed = wish.number("inputs", 4) - 1
+    others = _distinct(holds, needed)
+    if not broken or len(holds) <= len(broken) or len(others) < needed:
+        return None
+    return _Tested(whole, _cost(len(broken), len(holds) + len(broken)), broken[0], others)
+
+
+def _distinct(inputs: list[Arguments], count: int) -> list[Arguments]:
+    return list({repr(arguments): arguments for arguments in inputs}.values())[:count]
+
+
+def _pre_test(program: Program) -> str:
+    checks = [_TYPES.get(kind, f"isinstance({{0}}, {kind})").format(name) for name, kind in program.kinds.items()]
+    return f"def pre_test_f({', '.join(program.kinds)}):\n    return {' and '.join(checks)}"
+
+
+def _property_test(program: Program, one: Property) -> str:
+    names = ", ".join(program.kinds)
+    condition = ast.unparse(ast.parse(one.code, mode="eval"))
+    return f'def test_f({names}):\n    """{one.sentence}"""\n    result = f({names})\n    return {condition}'

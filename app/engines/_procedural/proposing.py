@@ -1,0 +1,167 @@
+"""One proposal: from the facts of the brief to the text of a reply. Knows nothing but what it is told here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from app.engines._procedural import replies
+from app.engines._procedural.aims import Measured, next_cost
+from app.engines._procedural.chance import seeded
+from app.engines._procedural.growing import grow, start
+from app.engines._procedural.language import operations
+from app.engines._procedural.pieces import Piece
+from app.engines._procedural.problems import BUILDERS
+from app.engines._procedural.problems.made import Made, Rejected, Wish
+from app.engines._procedural.program import Program, read
+from app.engines._procedural.sameness import key
+from app.engines._procedural.samples import Samples, size_of
+from app.engines._procedural.shrinking import shrink
+from app.engines._procedural.workshop import Workshop
+
+_TRIES = 16
+_ENOUGH = 8  # candidates to choose among
+_CLOSE = 0.08  # a cost this near to the wished one is taken at once
+
+
+class Past(NamedTuple):
+    """An earlier turn: its reply, its pass rate (None: invalid or unmeasured), and whether it is the parent."""
+
+    reply: str
+    rate: float | None
+    parent: bool
+
+
+class Facts(NamedTuple):
+    """What a brief says, as plain values that cross the sandbox's boundary."""
+
+    environment: str
+    seed_text: str
+    pieces: Sequence[tuple[object, ...]]
+    direction: str
+    target: float
+    past: Sequence[tuple[str, float | None, bool]]
+    instruction: str
+    options: Mapping[str, object]
+    unchecked: float
+    rng: str
+
+
+class _Earlier(NamedTuple):
+    made: Made
+    program: Program | None
+    rate: float | None
+    cost: float
+
+
+def propose(facts: Facts) -> tuple[str, str]:
+    """The reply and how it came about. The reply is empty where no problem was found."""
+    shop = Workshop(
+        Samples(facts.seed_text),
+        [Piece(*piece) for piece in facts.pieces],  # type: ignore[arg-type]
+        seeded("propose", facts.rng),
+        facts.instruction,
+    )
+    earlier, parent = _history(facts, shop)
+    wished = next_cost([Measured(one.cost, one.rate) for one in earlier if one.rate is not None], facts.target)
+    if facts.direction == "vary" and parent is not None and parent.rate is not None:
+        wished = parent.cost
+    base = parent.program if parent else None
+    seen = {key(one.made.source) for one in earlier}
+    if shop.rng.random() < facts.unchecked:
+        made = _unchecked(base, shop)
+        if made:
+            return replies.write(made), "Sent without trying it out."
+    made = _search(facts, shop, base, parent, wished, seen)
+    if made is None:
+        return "", "No problem was found in this seed."
+    aim = "any cost" if wished is None else f"a cost of {wished:.2f}"
+    return replies.write(made), f"Aimed at a pass rate of {facts.target:.2f} by {aim}; this one costs {made.cost:.2f}."
+
+
+def _history(facts: Facts, shop: Workshop) -> tuple[list[_Earlier], _Earlier | None]:
+    builder = BUILDERS[facts.environment]
+    earlier: list[_Earlier] = []
+    parent: _Earlier | None = None
+    for reply, rate, is_parent in facts.past:
+        made = replies.read(reply)
+        if made is None:
+            continue
+        program = read(_without_tests(made.source), made.inputs)
+        cost = builder.cost(made, program, shop) if rate is not None else 0.0
+        one = _Earlier(made, program, rate, cost)
+        earlier.append(one)
+        parent = one if is_parent else parent
+    return earlier, parent
+
+
+def _search(
+    facts: Facts, shop: Workshop, base: Program | None, parent: _Earlier | None, wished: float | None, seen: set[str]
+) -> Made | None:
+    """Of the candidates that work the one whose cost is nearest to the wished one."""
+    builder = BUILDERS[facts.environment]
+    found: list[Made] = []
+    for attempt in range(_TRIES if base else 24):
+        program, size = _candidate(facts, shop, base if attempt < _TRIES - 4 else None, parent, wished)
+        if program is None:
+            continue
+        try:
+            made: Made = builder.build(program, shop, Wish(wished, size, facts.options))
+        except Rejected:
+            continue
+        if key(made.source) in seen:
+            continue
+        if wished is None:
+            return made
+        found.append(made)
+        if abs(made.cost - wished) < _CLOSE or len(found) >= _ENOUGH:
+            break
+    return min(found, key=lambda made: abs(made.cost - wished)) if found and wished is not None else None
+
+
+def _candidate(
+    facts: Facts, shop: Workshop, base: Program | None, parent: _Earlier | None, wished: float | None
+) -> tuple[Program | None, int]:
+    """A program to try, and the size of the values to try it on."""
+    if base is None or parent is None:
+        return _fresh(shop), 6
+    size = size_of(parent.made.inputs[0])
+    if facts.direction == "repair" or wished is None or parent.rate is None:
+        changes = [shop.rng.random() < 0.5] * shop.rng.choice([0, 1, 1])
+        harder = False
+    else:
+        harder = wished > parent.cost
+        changes = [shop.rng.random() < (0.85 if harder else 0.15) for _ in range(shop.rng.choice([1, 1, 2, 3]))]
+    program: Program | None = base
+    for longer in changes:
+        program = (grow if longer else shrink)(program, shop) if program else None
+    return program, max(3, min(14, size + shop.rng.choice([0, 0, 2 if harder else -2])))
+
+
+def _fresh(shop: Workshop) -> Program | None:
+    """A piece of the seed, often with some stages more."""
+    if not shop.pieces:
+        return None
+    piece = shop.choose(
+        shop.pieces, [operations(piece.tree) ** 0.5 for piece in shop.pieces], [piece.source for piece in shop.pieces]
+    )
+    program = start(piece, shop)
+    for _ in range(shop.rng.choice([0, 0, 1, 1, 2, 3])):
+        program = (grow(program, shop) or program) if program else None
+    return program
+
+
+def _unchecked(base: Program | None, shop: Workshop) -> Made | None:
+    """The first idea, with arguments that nobody tried."""
+    program = base.copy() if base else _fresh(shop)
+    grown = grow(program, shop) if program else None
+    program = grown or program
+    if program is None:
+        return None
+    inputs = [shop.samples.arguments(program.signature, shop.rng) for _ in range(6)]
+    return Made(program.source(), inputs, "Find out from the examples what f does.")
+
+
+def _without_tests(source: str) -> str:
+    """The program alone, for fuzzing."""
+    return source.split("\n\n\ndef pre_test_f(")[0]
