@@ -1,5 +1,5 @@
 """`python -m app.cli`: the command without an installed script."""
 
-from app.cli import main
+from app.cli.main import main
 
 main()

@@ -18,7 +18,7 @@ from app.domain.actor import Actor
 from app.errors import AppError, NotFound
 from app.features.runs import ledger_check, queries
 from app.features.runs.ledger_check import LedgerReport
-from app.isolation import probe
+from app.isolation import probe, suffices
 from app.local.folder import Serving
 from app.migrate import revisions
 
@@ -33,6 +33,7 @@ class Check:
     ok: bool
     found: str
     remedy: str = ""
+    required: bool = True
 
 
 def command(
@@ -52,10 +53,11 @@ def command(
         typer.echo(json.dumps([asdict(check) for check in checks], indent=2))
     else:
         for check in checks:
-            typer.echo(f"{'ok  ' if check.ok else 'FAIL'}  {check.name}: {check.found}")
+            mark = "ok  " if check.ok else "FAIL" if check.required else "off "
+            typer.echo(f"{mark}  {check.name}: {check.found}")
             if not check.ok and check.remedy:
                 typer.echo(f"      {check.remedy}")
-    if not all(check.ok for check in checks):
+    if not all(check.ok or not check.required for check in checks):
         raise typer.Exit(1)
 
 
@@ -72,15 +74,19 @@ def machine_checks() -> list[Check]:
 
 
 def _sandbox_checks() -> list[Check]:
-    report = probe()
     needed = settings().minimum_isolation
-    verdict = Check(
-        "sandbox",
-        report.isolation is not None and report.satisfies(needed),
-        f"level {report.isolation.value if report.isolation else 'none'}, needed {needed}",
-        report.remedy,
-    )
-    return [verdict, *(Check(f"  {layer.name}", layer.on or verdict.ok, layer.found) for layer in report.layers)]
+    try:
+        isolation, layers = asyncio.run(probe())
+    except AppError as error:
+        return [Check("sandbox", False, error.message, error.remedy)]
+    verdict = Check("sandbox", suffices(isolation), f"level {isolation.value}, needed {needed}")
+    return [
+        verdict,
+        *(
+            Check(f"  {layer.name}", not layer.obstacle, layer.obstacle or "on", layer.remedy, required=False)
+            for layer in layers
+        ),
+    ]
 
 
 def _room() -> Check:

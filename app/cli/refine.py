@@ -17,7 +17,7 @@ from app.config import settings
 from app.db import unit_of_work
 from app.domain.actor import Actor
 from app.errors import InvalidInput
-from app.features.exports.service import write_run
+from app.features.exports.run import write_run
 from app.features.runs import lane, service
 from app.features.runs.presets import PRESETS
 from app.features.runs.report import as_data

@@ -90,6 +90,15 @@ class Isolation(StrEnum):
     FILTERED = "filtered"  # seccomp with opening files denied
 
 
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """One layer of isolation. `obstacle` is why it does not stand, `remedy` what would help; both empty if it does."""
+
+    name: str
+    obstacle: str = ""
+    remedy: str = ""
+
+
 class Sandbox(Protocol):
     """Runs untrusted programs; awaited from one event loop.
 
@@ -111,6 +120,9 @@ class Sandbox(Protocol):
 
     @property
     def isolation(self) -> Isolation: ...
+
+    @property
+    def layers(self) -> Sequence[Layer]: ...
 
     async def run(self, program: Program, *, replica: int = 0) -> Execution:
         """Raises SandboxUnavailable (retryable) where the isolation itself failed; never for what a program does."""
