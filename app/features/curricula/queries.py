@@ -225,6 +225,10 @@ def students(session: Session, workspace_id: int) -> list[ModelProfile]:
     )
 
 
+def run(session: Session, workspace_id: int, run_id: int) -> Run | None:
+    return session.execute(select(Run).where(Run.workspace_id == workspace_id, Run.id == run_id)).scalar_one_or_none()
+
+
 def known_runs(session: Session, workspace_id: int, ids: Sequence[int]) -> set[int]:
     return set(session.execute(select(Run.id).where(Run.workspace_id == workspace_id, Run.id.in_(ids))).scalars())
 

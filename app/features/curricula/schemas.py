@@ -6,10 +6,11 @@ from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from app.domain.difficulty import BROAD, NARROW, Bin
+from app.domain.difficulty import BROAD, KEPT, NARROW, Bin
 from app.errors import InvalidForm
 
-SETS: dict[str, tuple[Bin, ...]] = {"broad": BROAD, "narrow": NARROW}
+# `kept` leaves no usable variant out: what lies in no broad bin is called unbinned. The first bin that fits counts.
+SETS: dict[str, tuple[Bin, ...]] = {"broad": BROAD, "narrow": NARROW, "kept": (*BROAD, Bin("unbinned", KEPT))}
 Order = Literal["easiest_first", "hardest_first", "position", "shuffled"]
 
 
@@ -27,8 +28,8 @@ class Selection(BaseModel):
         default=None, description="Student profile whose pass rates count; each run's own by default."
     )
     approved_only: bool = Field(default=True, description="Take approved variants only; rejected ones are never taken.")
-    bin_set: Literal["broad", "narrow"] = Field(
-        default="broad", description="Difficulty bins: broad for curricula, narrow for chains."
+    bin_set: Literal["broad", "narrow", "kept"] = Field(
+        default="broad", description="Difficulty bins: broad for curricula, narrow for chains, kept for all usable."
     )
     bins: list[str] = Field(default_factory=list, max_length=8, description="Bins of that set; all by default.")
     complete_chains: bool = Field(

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from app import audit
 from app.db import Session
 from app.domain.actor import Actor, Role
 from app.errors import Conflict, InvalidForm, InvalidInput, NotFound
-from app.features.accounts import audit
 from app.features.curricula import freezing, queries
 from app.features.curricula.queries import ItemKey
 from app.features.curricula.schemas import Selection, parse_selection
@@ -42,7 +42,7 @@ def create(session: Session, actor: Actor, name: str, selection: Selection) -> C
     session.add(curriculum)
     session.flush()
     _add_version(session, actor, curriculum, 1, selection)
-    audit.record(session, actor, "curriculum.created", f"curriculum:{curriculum.id}", name=name)
+    audit.record(session, actor, "curriculum.created", f"curricula/{curriculum.id}", name=name)
     return curriculum
 
 
@@ -89,7 +89,7 @@ def new_version(session: Session, actor: Actor, curriculum_id: int) -> Curriculu
         return newest
     curriculum = find(session, actor, curriculum_id)
     version = _add_version(session, actor, curriculum, newest.number + 1, selection_of(newest))
-    audit.record(session, actor, "curriculum.version_started", f"curriculum:{curriculum_id}", version=version.number)
+    audit.record(session, actor, "curriculum.version_started", f"curricula/{curriculum_id}", version=version.number)
     return version
 
 
@@ -132,7 +132,7 @@ def freeze(
         session,
         actor,
         "curriculum.frozen",
-        f"curriculum:{curriculum_id}",
+        f"curricula/{curriculum_id}",
         version=number,
         revision=version.content_hash,
         problems=len(found.chosen),

@@ -26,18 +26,6 @@ class FileFacts:
     sha256: str
 
 
-@dataclass(frozen=True, slots=True)
-class Identity:
-    """Which version it is. `revision` is its address, `parent_revision` that of the frozen version before it."""
-
-    curriculum_id: int
-    name: str
-    version: int
-    revision: str
-    parent_revision: str | None
-    frozen_at: str
-
-
 @dataclass
 class Contents:
     """What is told of the rows, gathered while they pass."""
@@ -52,15 +40,17 @@ class Contents:
         self.lengths[row["env"]].append(sum(len(message["content"]) for message in row["prompt"]))
 
 
-def render(identity: Identity, header: Mapping[str, object], contents: Contents, files: Iterable[FileFacts]) -> str:
-    """The whole manifest as JSON text. `header` is what the revision covers beside the rows."""
+def render(
+    identity: Mapping[str, object], header: Mapping[str, object], contents: Contents, files: Iterable[FileFacts]
+) -> str:
+    """The whole manifest as JSON text.
+
+    `identity` tells of what it is (curriculum, version, revision); `header` is what the revision covers beside rows.
+    """
     everything = [length for lengths in contents.lengths.values() for length in lengths]
     data = {
         **header,
-        "curriculum": {"id": identity.curriculum_id, "name": identity.name, "version": identity.version},
-        "revision": identity.revision,
-        "parent_revision": identity.parent_revision,
-        "frozen_at": identity.frozen_at,
+        **identity,
         "rows": len(everything),
         "counts": [
             {"env": env, "difficulty": difficulty, "stage": stage, "rows": rows}

@@ -18,7 +18,8 @@ from app.features.curricula import service as curricula
 from app.features.curricula.schemas import Selection
 from app.features.exports import service
 from app.features.exports.manifest import percentiles
-from app.models import CurriculumVersion, Export
+from app.features.exports.run import write_run
+from app.models import Chain, CurriculumVersion, Export, Measurement, Run, Variant
 from tests.exporters.test_formats import load_with_datasets
 from tests.support import builders
 
@@ -167,3 +168,30 @@ def test_no_room_leaves_nothing_half_written(tmp_path: Path) -> None:
 def test_percentiles_are_lengths_that_occur() -> None:
     assert percentiles(list(range(1, 101))) == {"min": 1, "p50": 50, "p90": 90, "p95": 95, "p99": 99, "max": 100}
     assert percentiles([7]) == {"min": 7, "p50": 7, "p90": 7, "p95": 7, "p99": 7, "max": 7}
+
+
+def test_a_run_is_written_with_every_usable_variant(actor: Actor, tmp_path: Path) -> None:
+    with unit_of_work() as session:
+        run_id = session.execute(select(Run.id)).scalar_one()
+        written = write_run(session, actor, run_id, tmp_path / "out")
+        kept = select(Measurement.variant_id).where(Measurement.rate >= 0.01, Measurement.rate <= 0.97)
+        main = select(Variant.id).join(Chain, Chain.id == Variant.chain_id).where(Chain.arm == "main")
+        hashes = select(Variant.content_hash).where(Variant.id.in_(kept), Variant.id.in_(main))
+        usable = set(session.execute(hashes).scalars())
+    rows = [json.loads(line) for line in (tmp_path / "out" / "train.jsonl").read_text().splitlines()]
+    assert {row["content_hash"] for row in rows} == usable
+    assert "unbinned" in {row["difficulty"] for row in rows}, "a rate of 4 in 32 lies below every broad bin"
+    manifest = json.loads((tmp_path / "out" / "manifest.json").read_text())
+    assert (manifest["rows"], manifest["run"]["id"]) == (len(rows), run_id)
+    assert [path.name for path in written] == ["train.jsonl", "train.parquet", "manifest.json"]
+
+
+def test_a_run_without_a_usable_variant_says_so(database: str, tmp_path: Path) -> None:
+    with unit_of_work() as session:
+        actor = builders.owner(session)
+        empty = builders.run(session, actor)
+        with pytest.raises(InvalidInput, match="no usable variant"):
+            write_run(session, actor, empty.id, tmp_path / "out")
+        with pytest.raises(NotFound):
+            write_run(session, builders.owner(session, "Mallory"), empty.id, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
