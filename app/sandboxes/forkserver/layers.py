@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from app.domain.ports import Isolation
+from app.domain.ports import Isolation, Layer
 from app.errors import IsolationTooWeak
 from app.sandboxes.forkserver.walls import IDENTITY, LANDLOCK, NAMESPACES, SECCOMP
 
@@ -17,15 +17,6 @@ _REMEDIES = {
     IDENTITY: "Run as an ordinary user, or grant CAP_SETUID and CAP_SETGID.",
     SECCOMP: "Use a kernel with CONFIG_SECCOMP_FILTER on x86-64 or aarch64.",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Layer:
-    """`obstacle` is why it does not stand, `remedy` what would help; both empty where it does."""
-
-    name: str
-    obstacle: str
-    remedy: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,10 +15,11 @@ from pathlib import Path
 
 from app.errors import SandboxUnavailable
 from app.sandboxes.forkserver import layers, protocol
+from app.sandboxes.forkserver.deadline import PATIENCE
 
 _ZYGOTE = Path(__file__).with_name("zygote.py")
 _START_S = 30.0
-_GRACE_S = 5.0  # on top of a program's own deadline, which the zygote holds
+_GRACE_S = 5.0  # on top of a program's own deadline at its latest, which the zygote holds
 _SOCKET_BUFFER = 1 << 20
 
 
@@ -99,7 +100,7 @@ class Zygote(asyncio.Protocol):
         """The response to come. The future raises ZygoteDied; cancelling it leaves the zygote busy until its answer."""
         assert self._transport is not None  # noqa: S101 - set by `start`
         self._waiting = self._loop.create_future()
-        self._guard = self._loop.call_later(wall_ms / 1000 + _GRACE_S, self.kill)
+        self._guard = self._loop.call_later(wall_ms / 1000 * PATIENCE + _GRACE_S, self.kill)
         self._transport.writelines((header, payload))
         return self._waiting
 

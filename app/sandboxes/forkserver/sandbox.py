@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import ClassVar
 
-from app.domain.ports import Execution, Isolation, Program
+from app.domain.ports import Execution, Isolation, Layer, Program
 from app.domain.values import dumps
 from app.errors import SandboxUnavailable
 from app.sandboxes.forkserver import layers, protocol, reading
@@ -51,6 +51,10 @@ class ForkServerSandbox:
         finally:
             for pool in pools:
                 pool.close()
+
+    @property
+    def layers(self) -> Sequence[Layer]:
+        return self.report.layers
 
     @property
     def isolation(self) -> Isolation:

@@ -13,6 +13,7 @@ import time
 from typing import Any
 
 from app.sandboxes.forkserver import attempts, child, kernel, limits, protocol
+from app.sandboxes.forkserver.deadline import Deadline
 from app.sandboxes.forkserver.seccomp import Filter
 
 _CHUNK = 1 << 16
@@ -61,7 +62,7 @@ class Server:
             return
         if pid == 0:
             self._become_child(kind, payload, area, self._memory + room + memory_mb * _MEGABYTE, cpu_ms)
-        end, status, usage = self._wait(pid, started + wall_ms / 1000)
+        end, status, usage = self._wait(pid, Deadline(pid, wall_ms / 1000))
         if self._pid == 1:  # of a process namespace: whatever else lives in it is the child's
             _kill_the_rest()
         wall = time.monotonic() - started
@@ -99,19 +100,18 @@ class Server:
         finally:
             os._exit(status)
 
-    def _wait(self, pid: int, deadline: float) -> tuple[int, int, resource.struct_rusage]:
-        """Waits for the child's end and reaps it; kills it at the deadline, or when nobody waits for it any more."""
+    def _wait(self, pid: int, deadline: Deadline) -> tuple[int, int, resource.struct_rusage]:
+        """Waits for the child's end and reaps it; kills it at its deadline, or when nobody waits for it any more."""
         end = protocol.ENDED
         descriptor = os.pidfd_open(pid)
         poll = select.poll()
         poll.register(descriptor, select.POLLIN)
         poll.register(self._control, 0)  # reports only that the driver hung up
-        left = deadline - time.monotonic()
-        ready = poll.poll(max(0, left) * 1000)
-        if not ready:
-            os.kill(pid, signal.SIGKILL)
-            end = protocol.DEADLINE
-        elif any(which == self._control for which, _ in ready):
+        while not (ready := poll.poll(deadline.left_ms())):
+            if deadline.has_passed():
+                end = protocol.DEADLINE
+                break
+        if not ready or ready[0][0] != descriptor:
             os.kill(pid, signal.SIGKILL)
         os.close(descriptor)
         _, status, usage = os.wait4(pid, 0)
