@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from types import ModuleType
 
-from fastapi import APIRouter, FastAPI
+from fastapi import APIRouter, Depends, FastAPI
 from starlette.middleware import Middleware
 
 from app.config import settings
@@ -16,6 +16,7 @@ from app.web import api, errors, health, pages
 from app.web.limits import BodyLimit
 from app.web.live import Nudges
 from app.web.navigation import find_pages, navigation
+from app.web.parameters import refuse_unknown
 from app.web.render import Pages
 from app.web.requests import RequestIds
 from app.web.security import SecurityHeaders
@@ -50,10 +51,11 @@ def create_app() -> FastAPI:
     errors.install(app)
     app.mount("/static", app.state.pages.assets.app())
     app.include_router(health.router)
+    strict = [Depends(refuse_unknown)]
     for page in found:
-        app.include_router(page.router, include_in_schema=False)
+        app.include_router(page.router, include_in_schema=False, dependencies=strict)
     for router in find_api(api):
-        app.include_router(router, prefix=API)
+        app.include_router(router, prefix=API, dependencies=strict, responses=errors.RESPONSES)
     return app
 
 

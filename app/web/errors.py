@@ -9,10 +9,12 @@ from urllib.parse import urlencode
 
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 
+from app import audit
 from app.db import unit_of_work
 from app.errors import (
     AppError,
@@ -26,12 +28,35 @@ from app.errors import (
     Unauthenticated,
     Unavailable,
 )
-from app.features.accounts import audit
 from app.web.render import wants_fragment
 
 RETRY_AFTER_S = 5
 _BY_STATUS = {401: Unauthenticated, 403: Forbidden, 404: NotFound, 409: Conflict, 413: TooLarge, 429: TooManyRequests}
 _log = logging.getLogger(__name__)
+
+
+class Problem(BaseModel):
+    """What went wrong, and what to do about it."""
+
+    message: str
+    field: str | None = Field(description="The input that it speaks of, dotted.")
+    remedy: str
+    request_id: str = Field(description="Also in the header X-Request-ID and in the server's log.")
+    errors: dict[str, str] = Field(description="Every field that is wrong, with what is wrong with it.")
+
+
+class ErrorBody(BaseModel):
+    """The body of every answer of the API from 400 on."""
+
+    error: Problem
+
+
+RESPONSES: dict[int | str, dict[str, Any]] = {
+    401: {"model": ErrorBody, "description": "No valid token"},
+    403: {"model": ErrorBody, "description": "Not allowed"},
+    404: {"model": ErrorBody, "description": "Not in this workspace"},
+    422: {"model": ErrorBody, "description": "Something in the request is wrong"},
+}
 
 
 def install(app: FastAPI) -> None:
@@ -48,7 +73,7 @@ def crash(request: Request) -> Response:
 def answer(request: Request, error: AppError) -> Response:
     """`error` in the form that the caller reads."""
     if request.url.path.startswith("/api/"):
-        response: Response = JSONResponse({"error": _problem(request, error)}, error.status)
+        response: Response = JSONResponse(_problem(request, error).model_dump(), error.status)
     elif isinstance(error, Unauthenticated) and request.method in ("GET", "HEAD") and not _wants_stream(request):
         return _to_sign_in(request)
     else:
@@ -60,14 +85,16 @@ def answer(request: Request, error: AppError) -> Response:
     return response
 
 
-def _problem(request: Request, error: AppError) -> dict[str, Any]:
-    return {
-        "message": error.message,
-        "field": error.field,
-        "remedy": error.remedy,
-        "request_id": request.state.request_id,
-        "errors": error.errors if isinstance(error, InvalidForm) else {},
-    }
+def _problem(request: Request, error: AppError) -> ErrorBody:
+    return ErrorBody(
+        error=Problem(
+            message=error.message,
+            field=error.field,
+            remedy=error.remedy,
+            request_id=request.state.request_id,
+            errors=error.errors if isinstance(error, InvalidForm) else {},
+        )
+    )
 
 
 def _wants_stream(request: Request) -> bool:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from app import audit
 from app.db import Session
 from app.domain.actor import Actor, Role
 from app.errors import InvalidInput, NotFound
-from app.features.accounts import audit, credentials, queries
+from app.features.accounts import credentials, queries
 from app.features.accounts.schemas import Scope, SignedIn, TokenHolder
 from app.models import ApiToken, Membership, SignInLink, User, WebSession, Workspace
 
@@ -28,7 +29,7 @@ def ensure_local_owner(session: Session) -> Actor:
         session.flush()
         session.add(Membership(workspace_id=workspace.id, user_id=user.id, role=Role.OWNER.value))
         actor = Actor(workspace.id, user.id, Role.OWNER, user.name)
-        audit.record(session, actor, "workspace.created", f"workspace:{workspace.id}")
+        audit.record(session, actor, "workspace.created", f"workspaces/{workspace.id}")
     return actor
 
 
@@ -43,7 +44,7 @@ def create_sign_in_link(session: Session, actor: Actor) -> str:
             expires_at=queries.from_now(LINK_LIFETIME),
         )
     )
-    audit.record(session, actor, "sign_in_link.created", f"user:{actor.user_id}")
+    audit.record(session, actor, "sign_in_link.created", f"users/{actor.user_id}")
     return secret
 
 
@@ -73,7 +74,7 @@ def sign_in(session: Session, token: str, *, browser: str = "", previous: str = 
             expires_at=queries.from_now(SESSION_LIFETIME),
         )
     )
-    audit.record(session, actor, "session.opened", f"user:{actor.user_id}", browser=browser[:300])
+    audit.record(session, actor, "session.opened", f"users/{actor.user_id}", browser=browser[:300])
     return secret
 
 
@@ -88,21 +89,21 @@ def resolve_session(session: Session, secret: str) -> SignedIn | None:
 
 def sign_out(session: Session, signed_in: SignedIn) -> None:
     queries.delete_session(session, signed_in.digest)
-    audit.record(session, signed_in.actor, "session.closed", f"user:{signed_in.actor.user_id}")
+    audit.record(session, signed_in.actor, "session.closed", f"users/{signed_in.actor.user_id}")
 
 
 def close_session(session: Session, actor: Actor, key: str) -> None:
     """Signs another browser of the actor out."""
     if not queries.delete_session_by_key(session, actor, key):
         raise NotFound("There is no such session.", remedy="It may have ended already.")
-    audit.record(session, actor, "session.revoked", f"user:{actor.user_id}", key=key)
+    audit.record(session, actor, "session.revoked", f"users/{actor.user_id}", key=key)
 
 
 def rename(session: Session, actor: Actor, name: str) -> None:
     """Sets the name that others see."""
     name = _label(name, "name")
     queries.user(session, actor).name = name
-    audit.record(session, actor, "user.renamed", f"user:{actor.user_id}", name=name)
+    audit.record(session, actor, "user.renamed", f"users/{actor.user_id}", name=name)
 
 
 def create_api_token(session: Session, actor: Actor, name: str, scope: Scope, days: int) -> str:
@@ -123,7 +124,7 @@ def create_api_token(session: Session, actor: Actor, name: str, scope: Scope, da
     )
     session.add(row)
     session.flush()
-    audit.record(session, actor, "api_token.created", f"api_token:{row.id}", name=name, scope=scope, days=days)
+    audit.record(session, actor, "api_token.created", f"tokens/{row.id}", name=name, scope=scope, days=days)
     return token
 
 
@@ -136,7 +137,7 @@ def revoke_api_token(session: Session, actor: Actor, token_id: int) -> None:
     name = queries.revoke_token(session, actor, token_id)
     if name is None:
         raise NotFound("There is no such token.", remedy="It may have been revoked already.")
-    audit.record(session, actor, "api_token.revoked", f"api_token:{token_id}", name=name)
+    audit.record(session, actor, "api_token.revoked", f"tokens/{token_id}", name=name)
 
 
 def _label(text: str, field: str) -> str:
