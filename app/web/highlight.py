@@ -96,7 +96,9 @@ def _lines(source: str, language: str) -> list[list[Piece]]:
         for number, part in enumerate(text.split("\n")):
             if number:
                 lines.append([])
-            if part:
+            if part and lines[-1] and lines[-1][-1][0] == name:
+                lines[-1][-1] = name, lines[-1][-1][1] + part
+            elif part:
                 lines[-1].append((name, part))
     return lines
 

@@ -209,7 +209,7 @@ def redirect(href: str, *, flash: str = "", kind: str = "done") -> Response:
 
 def local_path(href: str, default: str = "/") -> str:
     """`href` where it is a path of this site, else `default`: for addresses that come back from a form."""
-    return href if href.startswith("/") and not href.startswith(("//", "/\\")) else default
+    return href if href.startswith("/") and href[1:2] not in ("/", "\\") and href.isprintable() else default
 
 
 def _read_flashes(request: Request) -> tuple[Flash, ...]:

@@ -10,6 +10,8 @@ from app.web.filters import percent, plural
 
 # --- One bar of shares ---
 
+_OPACITIES = (1.0, 0.7, 0.5, 0.36, 0.25)  # of the largest share, the next, and so on
+
 
 @dataclass(frozen=True, slots=True)
 class Segment:
@@ -17,7 +19,7 @@ class Segment:
     count: int
     share: float
     href: str
-    shade: int  # 1 (strongest) to 5
+    opacity: float
     x: float
     width: float
 
@@ -41,7 +43,9 @@ def stack(parts: Iterable[tuple[str, int, str]], *, width: float = 480.0, height
     segments, x = [], 0.0
     for at, (label, count, href) in enumerate(present):
         share = count / total
-        segments.append(Segment(label, count, share, href, min(at + 1, 5), round(x, 2), round(share * width, 2)))
+        segments.append(
+            Segment(label, count, share, href, _OPACITIES[min(at, 4)], round(x, 2), round(share * width, 2))
+        )
         x += share * width
     return Stack(width, height, total, segments)
 
@@ -102,7 +106,7 @@ def yield_by_turn(
     shown = [usable / calls for usable, calls, _ in (*run, *baseline) if calls >= max(1, minimum)]
     axis = ticks(max(shown, default=1.0), base, base - top, whole=False)
     step = (width - left) / max(1, len(run))
-    bar = min(30.0, step * (0.36 if baseline else 0.6))
+    bar = min(34.0, step * (0.42 if baseline else 0.6))
 
     def column(series: str, entry: tuple[int, int, str], x: float) -> Column:
         usable, calls, href = entry

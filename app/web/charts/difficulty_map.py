@@ -16,7 +16,7 @@ from app.web.charts.labels import Label, place_labels
 from app.web.charts.swarm import rows, swarm
 from app.web.filters import rate as rate_text
 
-LEFT, RIGHT, TOP, PLOT = 84.0, 52.0, 16.0, 248.0
+LEFT, RIGHT, TOP, PLOT = 92.0, 62.0, 16.0, 248.0
 BETWEEN = 46.0  # room for the curves between two turns
 _RAIL_GAP = 30.0
 # Stones drawn, then their radius and the least distance of two centres. 24 px is the least target of WCAG 2.2.
@@ -97,8 +97,25 @@ class BandBox:
 class Link:
     """A curve from parent to child; `kind` is "", "dead" (to an invalid child) or "trail" (to the chosen stone)."""
 
-    path: str
+    start: tuple[float, float]
+    end: tuple[float, float]
     kind: str
+
+    @property
+    def path(self) -> str:
+        """A cubic Bézier curve, level at both ends."""
+        (x1, y1), (x2, y2) = self.start, self.end
+        middle = round((x1 + x2) / 2, 1)
+        return f"M{x1:g} {y1:g}C{middle:g} {y1:g} {middle:g} {y2:g} {x2:g} {y2:g}"
+
+    @property
+    def points(self) -> list[tuple[float, float]]:
+        """Points along the curve, close enough together to see what it crosses."""
+        (x1, y1), (x2, y2) = self.start, self.end
+        middle = (x1 + x2) / 2
+        steps = [at / 24 for at in range(1, 24)]
+        weights = [((1 - t) ** 3, 3 * t * (1 - t) ** 2, 3 * t * t * (1 - t), t**3) for t in steps]
+        return [((a * x1 + (b + c) * middle + d * x2), ((a + b) * y1 + (c + d) * y2)) for a, b, c, d in weights]
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,18 +165,23 @@ def difficulty_map(
         for column in columns.values()
         for stone, offset, y in column
     ]
-    bottom = TOP + PLOT + (_RAIL_GAP * len(rails) + rail_height if rails else 12)
+    links = _links(placed, trail)
+    labels: Sequence[Label] = ()
+    if len(stones) <= _LABELLED:
+        curves = [point for link in links for point in link.points]
+        labels = place_labels([(p.stone.key, p.x, p.y) for p in placed], radius, curves)
+    bottom = TOP + PLOT + (_RAIL_GAP * len(rails) + rail_height if rails else 10)
     return DifficultyMap(
         width=round(width, 1),
-        height=round(bottom + 22, 1),
+        height=round(bottom + 26, 1),
         radius=radius,
         hit=min(12.0, pitch / 2),
         bands=[_band(b, placed) for b in bins],
         turns=[(turn, round(x, 1)) for turn, x in centres.items()],
         rails=[(name, round(y, 1)) for name, y in rails.items()],
-        links=_links(placed, trail),
+        links=links,
         stones=placed,
-        labels=place_labels([(p.stone.key, p.x, p.y) for p in placed], radius) if len(stones) <= _LABELLED else (),
+        labels=labels,
     )
 
 
@@ -183,7 +205,7 @@ def _rails(stones: Sequence[Stone], pitch: float) -> tuple[dict[str, float], flo
             most = max(turns.count(turn) for turn in set(turns))
             extra = (math.ceil(most / _per_row(most)) - 1) * pitch
     reach = (y + extra) - (TOP + PLOT) - _RAIL_GAP * len(rails)
-    return rails, reach + 8
+    return rails, reach + 12
 
 
 def _waits(stone: Stone) -> bool:
@@ -260,9 +282,7 @@ def _links(placed: Sequence[Placed], trail: set[str]) -> list[Link]:
     for child in placed:
         parent = by_key.get(child.stone.parent or "")
         if parent:
-            middle = round((parent.x + child.x) / 2, 1)
             on_trail = child.stone.key in trail and parent.stone.key in trail
             kind = "trail" if on_trail else "dead" if child.stone.invalid else ""
-            path = f"M{parent.x:g} {parent.y:g}C{middle:g} {parent.y:g} {middle:g} {child.y:g} {child.x:g} {child.y:g}"
-            links.append(Link(path, kind))
+            links.append(Link((parent.x, parent.y), (child.x, child.y), kind))
     return sorted(links, key=lambda link: link.kind == "trail")  # the trail is drawn over the others

@@ -26,5 +26,5 @@ def ticks(largest: float, base: float, length: float, *, whole: bool = True) -> 
     step = next(size * factor for factor in (1, 2, 5, 10) if size * factor >= rough)
     if whole:
         step = max(1.0, step)
-    count = math.ceil(largest / step - 1e-9)
+    count = max(1, math.ceil(largest / step - 1e-9))
     return [Tick(i * step, short(i * step), round(base - length * i / count, 1)) for i in range(count + 1)]

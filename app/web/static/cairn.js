@@ -26,15 +26,17 @@ function press(keys) {
   return Boolean(found);
 }
 
+// The link that a row is about: the one marked, or else the first thing in it that takes the focus.
+const mainLink = (row) => row.querySelector("a[data-open]") || row.querySelector("a[href]:not(.twist)") || row.querySelector("input, button");
+
 function walk(step) {
-  const links = all("table[data-rows] tbody tr").map((row) => row.querySelector("a[href], input, button")).filter(Boolean);
-  if (!links.length) return false;
-  const row = document.activeElement.closest?.("table[data-rows] tbody tr");
-  const at = row ? links.findIndex((link) => row.contains(link)) : step > 0 ? -1 : links.length;
-  const next = links[Math.max(0, Math.min(links.length - 1, at + step))];
-  const main = next.closest("tr").querySelector("a[data-open]") || next.closest("tr").querySelector("a[href]") || next;
-  main.focus();
-  main.scrollIntoView({ block: "nearest" });
+  const rows = all("table[data-rows] tbody tr").filter((row) => row.checkVisibility() && mainLink(row));
+  if (!rows.length) return false;
+  const at = rows.indexOf(document.activeElement.closest?.("table[data-rows] tbody tr"));
+  const to = at >= 0 ? at + step : step > 0 ? 0 : rows.length - 1;
+  const link = mainLink(rows[Math.max(0, Math.min(rows.length - 1, to))]);
+  link.focus();
+  link.scrollIntoView({ block: "nearest" });
   return true;
 }
 
@@ -71,6 +73,7 @@ function listPageKeys(dialog) {
     return [term, text];
   });
   list.replaceChildren(...rows);
+  list.previousElementSibling.hidden = !rows.length;
 }
 
 document.addEventListener("click", (event) => {
@@ -88,7 +91,7 @@ document.addEventListener("click", (event) => {
 function arrowInGrid(event, row) {
   const rows = all("tbody tr", row.closest("table"));
   const at = rows.indexOf(row), level = Number(row.ariaLevel), open = row.ariaExpanded;
-  const go = (target) => target?.querySelector("a[data-open], a[href]:not(.twist), a[href]")?.focus();
+  const go = (target) => target && mainLink(target)?.focus();
   const toggle = () => row.querySelector("a.twist")?.click();
   switch (event.key) {
     case "ArrowDown": return go(rows[at + 1]);
@@ -159,7 +162,7 @@ const busy = (state) => (event) => {
 };
 document.addEventListener("htmx:before:request", busy("true"));
 document.addEventListener("htmx:finally:request", busy("false"));
-document.addEventListener("htmx:after:swap", (event) => prepare(event.target instanceof Element ? event.target : document));
+document.addEventListener("htmx:after:swap", () => prepare(document));
 // [data-stream-state] is hidden while the stream is there, and says since when it is not.
 const streaming = (there) => () => all("[data-stream-state]").forEach((note) => {
   if (there) { note.hidden = true; return; }

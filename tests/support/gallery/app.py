@@ -36,8 +36,8 @@ def create_app() -> FastAPI:
         request.state.viewer = Viewer("Ada Quill", "Foundations")
         return pages.render(request, "gallery/page.html", Gallery(), block="rows")
 
-    @app.get("/_gallery/empty")
-    def failing(request: Request) -> Response:
+    @app.get("/_gallery/unavailable")
+    def unavailable(request: Request) -> Response:
         request.state.request_id = "01k4m2v9"
         return pages.error(request, Unavailable("The database does not answer.", remedy="Try again in a minute."))
 

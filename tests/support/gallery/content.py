@@ -99,7 +99,7 @@ CHAIN = [
 
 def grown(count: int, turns: int, seed: int) -> list[Stone]:
     """A tree of `count` stones: children scatter around their parents' pass rates; one in eight is invalid."""
-    draw = random.Random(seed)  # noqa: S311
+    draw = random.Random(seed)
     stones: list[Stone] = []
     levels: list[list[Stone]] = []
     for turn in range(1, turns + 1):
@@ -125,7 +125,7 @@ def grown(count: int, turns: int, seed: int) -> list[Stone]:
 
 
 def rates() -> list[tuple[float, int]]:
-    draw = random.Random(7)  # noqa: S311
+    draw = random.Random(7)
     counts: dict[float, int] = {}
     for _ in range(1_400):
         rate = round(draw.betavariate(0.7, 0.6) * 32) / 32
