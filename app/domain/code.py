@@ -13,4 +13,4 @@ def parse(source: str) -> ast.Module:
         try:
             return ast.parse(source)
         except (ValueError, RecursionError, MemoryError) as error:
-            raise SyntaxError("NUL characters, or nested too deeply") from error
+            raise SyntaxError("characters that are none in Python, or nested too deeply") from error

@@ -21,9 +21,13 @@ NONSENSE = [
     "",
     "I do not know.",
     "```python\n```",
-    "```output\n(((\n```",
-    "```input\nopen('x')\n```",
     "```python\nx = (\n```",
+    "```python\ndef f(*a):\n    return '\ud800'\n```",
+    "```python\nf = " + "(" * 9_000 + "\n```",
+    "```output\n(((\n```",
+    "```output\n" + "[" * 9_000 + "]" * 9_000 + "\n```",
+    "```input\nopen('x')\n```",
+    "```input\n'\0\ud800', " + "9" * 9_000 + "\n```",
 ]
 
 
