@@ -22,17 +22,18 @@ _type_name = type.__dict__["__name__"].__get__  # immune to a metaclass that def
 
 
 class Channel:
-    """Frames in the shared memory; the process ends where one does not fit."""
+    """Frames at the start of the shared memory, in `room` bytes; the process ends where one does not fit."""
 
-    def __init__(self, area: mmap) -> None:
+    def __init__(self, area: mmap, room: int) -> None:
         self._area = area
+        self._room = room
         self._end = protocol.USED.size
 
     def send(self, kind: int, text: str = "") -> None:
         data = text.encode("ascii")
         start = self._end + protocol.FRAME.size
         end = start + len(data)
-        if end > len(self._area):
+        if end > self._room:
             os._exit(protocol.NO_ROOM)
         protocol.FRAME.pack_into(self._area, self._end, kind, len(data))
         self._area[start:end] = data

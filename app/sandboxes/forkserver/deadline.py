@@ -1,7 +1,7 @@
 """The end of a program's time, such that a busy machine makes no wrong answer.
 
-A program that waits is over when its wall clock is. One that computes, yet was given less of a processor than it could
-use, goes on until it has had its time, at most `PATIENCE` times as long.
+A program that computes, yet is given less of a processor than it could use, goes on after its deadline until it has had
+its time, at most `PATIENCE` times as long. One that waits for something ends at its deadline.
 """
 
 from __future__ import annotations
@@ -9,8 +9,10 @@ from __future__ import annotations
 import time
 
 PATIENCE = 10
-_WINDOW = 1 / 4  # of the wall clock, over which waiting is told from computing
-_ENOUGH = 9 / 10  # of the wall clock spent computing: nobody kept it from its processor
+_ENOUGH = 9 / 10  # of the deadline spent computing: nobody kept it from its processor
+_SILENCE_S = 0.5  # without any computing: it waits. A machine with less than 1 turn in this time is beyond help
+_TURN_S = 0.0002  # less than any turn on a processor
+_STEP_S = 0.01
 
 
 class Deadline:
@@ -19,8 +21,8 @@ class Deadline:
     def __init__(self, pid: int, wall: float) -> None:
         self._clock = ~pid << 3 | 2  # the kernel's name for the CPU clock of a process, see clock_getcpuclockid(3)
         self._wall = wall
-        self._started = time.monotonic()
-        self._next = self._started + wall * (1 - _WINDOW)
+        self._started = self._stirred = time.monotonic()
+        self._next = self._started + max(wall - _SILENCE_S, wall / 2)
         self._used = 0.0
 
     def left_ms(self) -> float:
@@ -29,10 +31,14 @@ class Deadline:
 
     def has_passed(self) -> bool:
         """To be asked at each look."""
-        elapsed = time.monotonic() - self._started
-        before, self._used = self._used, time.clock_gettime(self._clock)
-        self._next += self._wall * _WINDOW
-        if elapsed < self._wall:
+        now, used = time.monotonic(), time.clock_gettime(self._clock)
+        if used - self._used > _TURN_S:
+            self._stirred = now
+        self._used = used
+        end = self._started + self._wall
+        if now < end:
+            self._next = end
             return False
-        waits = self._used - before < self._wall * _WINDOW / PATIENCE
-        return waits or self._used > self._wall * _ENOUGH or elapsed > self._wall * PATIENCE
+        missing = self._wall * _ENOUGH - used
+        self._next = now + min(max(missing, _STEP_S), _SILENCE_S / 2)
+        return missing <= 0 or now - self._stirred >= _SILENCE_S or now - self._started > self._wall * PATIENCE

@@ -66,6 +66,7 @@ _NUMBERS: dict[str, tuple[int, int]] = {
     "process_vm_writev": (311, 271),
     "ptrace": (101, 117),
     "read": (0, 63),
+    "readv": (19, 65),
     "rseq": (334, 293),
     "rt_sigaction": (13, 134),
     "rt_sigprocmask": (14, 135),
@@ -85,6 +86,7 @@ _NUMBERS: dict[str, tuple[int, int]] = {
     "vfork": (58, -1),
     "wait4": (61, 260),
     "write": (1, 64),
+    "writev": (20, 66),
 }
 # linux/audit.h: what seccomp calls the architecture.
 _AUDIT = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}

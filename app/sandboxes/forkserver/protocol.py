@@ -15,7 +15,7 @@ RUN, ATTEMPTS = range(2)
 
 # Bytes of frames, end, wall clock in us, CPU in us, peak resident KB of the child and of the zygote, wait status.
 RESPONSE = Struct("<IBIIIIi")
-ENDED, DEADLINE, REFUSED = range(3)  # by itself; killed at its deadline; never ran, since our own side failed
+ENDED, DEADLINE = range(2)  # by itself, or killed at its deadline
 
 # At the start of the shared memory: bytes of frames that follow. Then each frame: kind, bytes of text, text.
 USED = Struct("<Q")

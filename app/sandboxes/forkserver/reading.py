@@ -15,7 +15,7 @@ from app.sandboxes.forkserver.process import Response
 
 
 class Unexplained(Exception):
-    """The child was killed by somebody else, or never ran: no word about the program."""
+    """The child was killed by somebody else: no word about the program."""
 
 
 def read(response: Response, calls: int) -> Execution:
@@ -60,8 +60,6 @@ def _after(outcomes: list[Outcome], ending: Outcome, calls: int, *, loading: boo
 
 def _ending(response: Response) -> Outcome:
     """How the process ended; VALUE stands for a clean end."""
-    if response.end == protocol.REFUSED:
-        raise Unexplained("the isolated interpreter could not fork")
     if response.end == protocol.DEADLINE:
         return Outcome(Status.TIMEOUT, detail="the deadline passed")
     if os.WIFSIGNALED(response.status):

@@ -33,6 +33,8 @@ COMPUTE = (
 SERVE = (
     "poll",
     "ppoll",
+    "readv",
+    "writev",
     "clone",
     "wait4",
     "pidfd_open",

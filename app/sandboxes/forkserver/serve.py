@@ -16,8 +16,8 @@ from app.sandboxes.forkserver import attempts, child, kernel, limits, protocol
 from app.sandboxes.forkserver.deadline import Deadline
 from app.sandboxes.forkserver.seccomp import Filter
 
-_CHUNK = 1 << 16
 _MEGABYTE = 1 << 20
+_WARMING_ROOM = 1 << 16
 _WARMING = """
 def f(x):
     if x == 2:
@@ -36,64 +36,64 @@ class Server:
         self._seed = seed
         self._memory = memory  # bytes of address space that a child starts with
         self._pid = os.getpid()
-        self._buffer = b""
 
     def warm_up(self) -> None:
         """Runs a program here, so that children find the interpreter's caches filled: twice as fast."""
         payload = json.dumps([_WARMING, [["f", '{"t":[1]}']] * 2]).encode()
         for _ in range(30):
-            child.run(payload, child.Channel(mmap.mmap(-1, _CHUNK)), self._builtins)
+            with mmap.mmap(-1, _WARMING_ROOM) as area:
+                child.run(payload, child.Channel(area, _WARMING_ROOM), self._builtins)
 
     def serve(self) -> None:
-        """Until the driver hangs up."""
+        """Until the driver hangs up, which ends the process."""
+        header = bytearray(protocol.REQUEST.size)
         while True:
-            header = protocol.REQUEST.unpack(self._receive(protocol.REQUEST.size))
-            payload = self._receive(header[1])
-            self._answer(header, payload)
+            self._receive(memoryview(header))
+            kind, size, *limits_, room = protocol.REQUEST.unpack(header)
+            room += protocol.USED.size
+            # What comes in and goes out stays in memory that goes away with the run: nothing of one program, which may
+            # be the answer to another, is left in the heap that the next one inherits.
+            with mmap.mmap(-1, room + size) as area, memoryview(area) as view:
+                with view[room:] as payload:
+                    self._receive(payload)
+                response = self._run(kind, area, room, limits_)
+                with view[protocol.USED.size : protocol.USED.size + response[0]] as frames:
+                    self._send(protocol.RESPONSE.pack(*response), frames)
 
-    def _answer(self, header: tuple[int, ...], payload: bytes) -> None:
-        kind, _, wall_ms, cpu_ms, memory_mb, room = header
+    def _run(self, kind: int, area: mmap.mmap, room: int, limits_: list[int]) -> tuple[int, ...]:
+        wall_ms, cpu_ms, memory_mb = limits_
         started = time.monotonic()
-        try:
-            area = mmap.mmap(-1, protocol.USED.size + room)
-            pid = os.fork()
-        except OSError:
-            self._send(protocol.RESPONSE.pack(0, protocol.REFUSED, 0, 0, 0, 0, 0))
-            return
+        pid = os.fork()
         if pid == 0:
-            self._become_child(kind, payload, area, self._memory + room + memory_mb * _MEGABYTE, cpu_ms)
+            self._become_child(kind, area, room, cpu_ms, memory_mb * _MEGABYTE)
         end, status, usage = self._wait(pid, Deadline(pid, wall_ms / 1000))
         if self._pid == 1:  # of a process namespace: whatever else lives in it is the child's
             _kill_the_rest()
-        wall = time.monotonic() - started
-        used = min(protocol.USED.unpack_from(area)[0], room)
-        frames = area[protocol.USED.size : protocol.USED.size + used]
-        area.close()
-        cpu = usage.ru_utime + usage.ru_stime
+        wall_us = int((time.monotonic() - started) * 1e6)
+        cpu_us = int((usage.ru_utime + usage.ru_stime) * 1e6)
+        used = min(protocol.USED.unpack_from(area)[0], room - protocol.USED.size)
         own = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        self._send(
-            protocol.RESPONSE.pack(used, end, int(wall * 1e6), int(cpu * 1e6), usage.ru_maxrss, own, status) + frames
-        )
+        return used, end, wall_us, cpu_us, usage.ru_maxrss, own, status
 
-    def _become_child(self, kind: int, payload: bytes, area: mmap.mmap, memory: int, cpu_ms: int) -> None:
+    def _become_child(self, kind: int, area: mmap.mmap, room: int, cpu_ms: int, memory: int) -> None:
         """Ends the process. A failure before the filter stands is ours: SIGKILL, which no program can send itself."""
         try:
             os.close(self._control)
             kernel.prctl(kernel.PR_SET_PDEATHSIG, signal.SIGKILL)
             if os.getppid() != self._pid:
                 os._exit(protocol.BROKEN)
-            limits.limit_child(memory, cpu_ms)
+            limits.limit_child(self._memory + len(area) + memory, cpu_ms)
             random.seed(self._seed)  # the same in every run of a replica, another in the other one
             self._filter.install()
         except BaseException:  # noqa: BLE001 - a child that is not confined must never go on
             os.kill(os.getpid(), signal.SIGKILL)
         status = protocol.BROKEN
         try:
-            channel = child.Channel(area)
+            channel = child.Channel(area, room)
             if kind == protocol.ATTEMPTS:
                 attempts.report(channel)
             else:
-                child.run(payload, channel, self._builtins)
+                child.run(area[room:], channel, self._builtins)
             status = protocol.CLEAN
         except MemoryError:
             status = protocol.NO_MEMORY
@@ -117,17 +117,16 @@ class Server:
         _, status, usage = os.wait4(pid, 0)
         return end, status, usage
 
-    def _receive(self, size: int) -> bytes:
-        while len(self._buffer) < size:
-            chunk = os.read(self._control, _CHUNK)
-            if not chunk:
+    def _receive(self, view: memoryview) -> None:
+        while view:
+            count = os.readv(self._control, [view])
+            if not count:
                 os._exit(0)
-            self._buffer += chunk
-        data, self._buffer = self._buffer[:size], self._buffer[size:]
-        return data
+            view = view[count:]
 
-    def _send(self, data: bytes) -> None:
-        view = memoryview(data)
+    def _send(self, header: bytes, frames: memoryview) -> None:
+        count = os.writev(self._control, [header, frames])
+        view = frames[max(0, count - len(header)) :]
         while view:
             view = view[os.write(self._control, view) :]
 

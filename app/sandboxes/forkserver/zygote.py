@@ -40,6 +40,7 @@ def main() -> None:
         builtins = modules.close_imports(options["preload"])
         server = Server(control, child_filter(), builtins, options["seed"], memory)
         server.warm_up()
+        sys.argv, sys.orig_argv = [""], [""]
         layers |= walls.raise_the_rest(options["without"])
     except Exception as error:  # noqa: BLE001 - told to the driver, which raises it
         _greet(control, {"error": f"{type(error).__name__}: {error}"})
