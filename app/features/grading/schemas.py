@@ -1,0 +1,159 @@
+"""A problem, an answer and a verdict as they stand in files and requests. docs/formats.md describes them for users."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+from app import registry
+from app.domain.fences import fenced
+from app.domain.problem import Judgement, Problem, Verdict
+from app.domain.problem_codec import decode_problem
+from app.domain.values import LiteralError, Value, loads, parse_arguments, parse_literal
+from app.errors import AppError, InvalidForm
+
+MAX_TEXT = 1 << 18  # characters of a program or an answer
+# Numbers may serve as ids too: files of others often count their rows.
+Id = Annotated[str, BeforeValidator(lambda value: str(value) if type(value) is int else value), Field(min_length=1)]
+
+
+class PlainProblem(BaseModel):
+    """A problem that Cairn need not have made. Fields that are not listed are ignored."""
+
+    model_config = ConfigDict(frozen=True)
+
+    id: Id
+    environment: str
+    program: str = Field(max_length=MAX_TEXT)
+    inputs: list[str] = Field(min_length=1, max_length=1_000)
+    outputs: list[str] = Field(max_length=1_000)
+    message: str = Field(default="", max_length=MAX_TEXT)
+    options: dict[str, bool | int | float | str] = Field(default_factory=dict)
+    values: Literal["python", "canonical"] = "python"
+
+
+class Answer(BaseModel):
+    """What is to be graded: a bare `answer`, or a model's whole `reply` with its fenced block."""
+
+    model_config = ConfigDict(frozen=True)
+
+    id: Id
+    answer: str | None = Field(default=None, max_length=MAX_TEXT)
+    reply: str | None = Field(default=None, max_length=4 * MAX_TEXT)
+
+    def as_reply(self) -> str:
+        """The reply that an environment judges."""
+        return self.reply if self.reply is not None else fenced(self.answer or "")
+
+
+@dataclass(frozen=True, slots=True)
+class KnownProblem:
+    """A problem by its id. `checked` says that Cairn made it, and so executed it once."""
+
+    id: str
+    problem: Problem
+    checked: bool
+
+
+class Graded(BaseModel):
+    """The verdict on one answer. `reward` is 1 or 0; null where trouble of ours or of the problem left none."""
+
+    id: str
+    reward: float | None
+    verdict: Literal["passed", "failed", "error"]
+    reason: str
+    detail: str
+
+    @classmethod
+    def of(cls, name: str, judgement: Judgement) -> Graded:
+        reward = {Verdict.PASSED: 1.0, Verdict.FAILED: 0.0, Verdict.ERROR: None}[judgement.verdict]
+        return cls(
+            id=name,
+            reward=reward,
+            verdict=judgement.verdict.value,
+            reason=judgement.reason,
+            detail=judgement.detail,
+        )
+
+
+def read_answer(data: object) -> Answer:
+    """Raises InvalidForm."""
+    answer: Answer = _validated(Answer, data)
+    if (answer.answer is None) == (answer.reply is None):
+        raise InvalidForm({"answer": "give either `answer`, the bare answer, or `reply`, the model's whole reply"})
+    return answer
+
+
+def read_problem(data: object) -> KnownProblem:
+    """A row of an export (what counts is its `problem`), or a PlainProblem. Raises InvalidForm."""
+    if isinstance(data, Mapping) and isinstance(data.get("problem"), str) and isinstance(data.get("id"), str):
+        try:
+            problem = decode_problem(data["problem"])
+        except ValueError as error:
+            raise InvalidForm({"problem": f"{error}; it is written by an export and not by hand"}) from error
+        return KnownProblem(data["id"], _known_environment(problem), checked=True)
+    plain = _validated(PlainProblem, data)
+    if len(plain.outputs) != len(plain.inputs):
+        raise InvalidForm({"outputs": f"there are {len(plain.outputs)} for {len(plain.inputs)} inputs; give one each"})
+    inputs, outputs = _VALUES[plain.values]
+    problem = Problem(
+        environment=plain.environment,
+        program=plain.program,
+        inputs=tuple(_read(inputs, text, f"inputs.{i}") for i, text in enumerate(plain.inputs)),
+        outputs=tuple(_read(outputs, text, f"outputs.{i}") for i, text in enumerate(plain.outputs)),
+        message=plain.message,
+        options=plain.options,
+    )
+    return KnownProblem(plain.id, _known_environment(problem), checked=False)
+
+
+def _canonical_arguments(text: str) -> tuple[Value, ...]:
+    value = loads(text)
+    if not isinstance(value, tuple):
+        raise ValueError('the arguments of a call are a tuple, {"t":[...]}')
+    return value
+
+
+_VALUES: dict[str, tuple[Callable[[str], tuple[Value, ...]], Callable[[str], Value]]] = {
+    "python": (parse_arguments, parse_literal),
+    "canonical": (_canonical_arguments, loads),
+}
+
+
+def _read(read: Callable[[str], Any], text: str, field: str) -> Any:
+    try:
+        return read(text)
+    except (LiteralError, ValueError) as error:
+        raise InvalidForm({field: f"{text[:60]!r}: {error}"}) from error
+
+
+def _known_environment(problem: Problem) -> Problem:
+    """Raises InvalidForm where the environment is not installed or does not take the options."""
+    try:
+        environment = registry.environment(problem.environment)
+    except AppError as error:
+        raise InvalidForm({"environment": str(error)}) from error
+    try:
+        environment.Options.model_validate(dict(problem.options))
+    except ValidationError as error:
+        raise InvalidForm(_by_field(error, "options.")) from error
+    return problem
+
+
+def _validated(schema: type[Any], data: object) -> Any:
+    if not isinstance(data, Mapping):
+        raise InvalidForm({"line": f"a JSON object is wanted, not {type(data).__name__}"})
+    try:
+        return schema.model_validate(data)
+    except ValidationError as error:
+        raise InvalidForm(_by_field(error)) from error
+
+
+def _by_field(error: ValidationError, prefix: str = "") -> dict[str, str]:
+    found: dict[str, str] = {}
+    for item in error.errors(include_url=False):
+        found.setdefault(prefix + ".".join(map(str, item["loc"])), item["msg"].removeprefix("Value error, "))
+    return found
