@@ -39,6 +39,11 @@ def _until() -> ColumnElement[datetime]:
     return func.now() + timedelta(seconds=settings().lease_s)
 
 
+def _deaths() -> ColumnElement[int]:
+    """Deaths so far of a chain that nobody drives: one whose owner never gave it back has just died again."""
+    return case((Chain.owner.is_not(None), Chain.deaths + 1), else_=Chain.deaths)
+
+
 def take_slot(session: Session, run_id: int, owner: str, isolation: str) -> int | None:
     """A free slot of a running run, or None: the run is over or has all its lanes."""
     free = (
@@ -75,7 +80,7 @@ def claim_chains(session: Session, run_id: int, owner: str, limit: int, *, alone
     _quarantine(session, run_id)
     orphaned = or_(Chain.owner.is_(None), Chain.lease_expires_at < func.now())
     open_chains = select(Chain.id).where(Chain.run_id == run_id, Chain.state == "open", orphaned)
-    ids = _take(session, open_chains.where(Chain.deaths < SUSPECT).order_by(Chain.position, Chain.arm), owner, limit)
+    ids = _take(session, open_chains.where(_deaths() < SUSPECT).order_by(Chain.position, Chain.arm), owner, limit)
     if not ids and alone:
         ids = _take(session, open_chains.order_by(Chain.position, Chain.arm), owner, 1)
     if not ids:
@@ -102,12 +107,11 @@ def claim_chains(session: Session, run_id: int, owner: str, limit: int, *, alone
 
 def _take(session: Session, candidates: Select[int], owner: str, limit: int) -> list[int]:
     chosen = candidates.limit(limit).with_for_update(skip_locked=True)
-    died = case((Chain.owner.is_not(None), Chain.deaths + 1), else_=Chain.deaths)
     return list(
         session.execute(
             update(Chain)
             .where(Chain.id.in_(chosen))
-            .values(owner=owner, lease_expires_at=_until(), epoch=Chain.epoch + 1, deaths=died)
+            .values(owner=owner, lease_expires_at=_until(), epoch=Chain.epoch + 1, deaths=_deaths())
             .returning(Chain.id)
             .execution_options(synchronize_session=False)
         ).scalars()
@@ -121,8 +125,7 @@ def _quarantine(session: Session, run_id: int) -> None:
         .where(
             Chain.run_id == run_id,
             Chain.state == "open",
-            Chain.deaths >= QUARANTINE - 1,
-            Chain.owner.is_not(None),
+            _deaths() >= QUARANTINE,
             Chain.lease_expires_at < func.now(),
         )
         .values(state="quarantined", stop_reason="killed_its_worker", owner=None, lease_expires_at=None)

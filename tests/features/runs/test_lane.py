@@ -1,0 +1,184 @@
+"""One lane in this process, with the real database, sandbox and procedural engine."""
+
+import pytest
+from sqlalchemy import func, select, text, update
+
+from app.config import settings
+from app.db import unit_of_work
+from app.errors import Conflict, LeaseLost
+from app.features.runs import claims, service, stages
+from app.features.runs.claims import QUARANTINE, SUSPECT
+from app.models import Attempt, Chain, Incident, LaneSlot, Measurement, Run, Variant
+from tests.support import refining
+
+pytestmark = pytest.mark.usefixtures("database", "broker", "quick")
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One lane, frequent looks at pause and cancel."""
+    monkeypatch.setattr(settings(), "worker_processes", 1)
+    monkeypatch.setattr(settings(), "control_s", 0.05)
+
+
+def test_a_run_grows_its_trees_and_the_ledger_is_clean() -> None:
+    actor = refining.owner_with_seeds()
+    run_id = refining.start(actor, baseline=True)
+    assert refining.drive(run_id) is False
+    report = refining.check(run_id)
+    assert (report.state, report.problems) == ("finished", ())
+    assert report.chains == 8
+    with unit_of_work() as session:
+        assert session.scalar(select(func.count()).select_from(Variant)) == report.variants == 8 * 3
+        assert session.scalar(select(func.count()).select_from(Attempt)) == report.attempts
+        stored = session.execute(select(Measurement).limit(1)).scalar_one()
+        assert stored.low <= stored.passed / (stored.passed + stored.failed) <= stored.high
+        assert stored.isolation
+        first = session.execute(select(Variant).where(Variant.turn == 1).limit(1)).scalar_one()
+        assert first.prompt_hash
+        assert first.environment_version
+    summary = refining.summary(run_id)
+    assert summary.main.proposals == summary.baseline.proposals == 12
+    assert summary.main.usable > 0
+    assert summary.progress == 1.0
+
+
+def test_the_same_seed_gives_the_same_run_and_another_seed_another() -> None:
+    actor = refining.owner_with_seeds()
+    digests = []
+    for seed in (5, 5, 6):
+        run_id = refining.start(actor, seed=seed)
+        refining.drive(run_id)
+        digests.append(refining.check(run_id).digest)
+    assert digests[0] == digests[1] != digests[2]
+
+
+def test_branching_grows_several_children_per_turn() -> None:
+    actor = refining.owner_with_seeds(1)
+    run_id = refining.start(actor, branching=2, environments=["deduction"])
+    refining.drive(run_id)
+    assert refining.check(run_id).problems == ()
+    with unit_of_work() as session:
+        variants = session.execute(select(Variant).order_by(Variant.path)).scalars().all()
+        assert [v.turn for v in sorted(variants, key=lambda v: (v.turn, v.branch))] == [1, 1, 2, 2, 3, 3]
+        for variant in variants:
+            below = [v for v in variants if v.path.startswith(variant.path)]
+            assert variant.subtree == len(below)
+            assert variant.depth == variant.path.count("/")
+
+
+def test_a_lane_that_is_stopped_again_and_again_changes_no_result() -> None:
+    actor = refining.owner_with_seeds()
+    whole = refining.start(actor)
+    refining.drive(whole)
+    broken = refining.start(actor)
+    for looks in (3, 8, 15, 30):
+        left = iter(range(looks))
+        refining.drive(broken, lambda left=left: next(left, None) is None)
+    refining.drive(broken)
+    report = refining.check(broken)
+    assert (report.state, report.problems) == ("finished", ())
+    assert report.digest == refining.check(whole).digest
+
+
+def test_a_slice_that_ends_asks_for_a_successor(monkeypatch: pytest.MonkeyPatch) -> None:
+    actor = refining.owner_with_seeds()
+    run_id = refining.start(actor)
+    monkeypatch.setattr(settings(), "lane_slice_s", 0.01)
+    successors = 0
+    while refining.drive(run_id):
+        successors += 1
+        monkeypatch.setattr(settings(), "lane_slice_s", 300.0 if successors > 3 else 0.5)
+    assert successors >= 1
+    assert refining.check(run_id).problems == ()
+
+
+def test_a_repeated_message_finds_no_slot() -> None:
+    run_id = refining.start(refining.owner_with_seeds())
+    with unit_of_work() as session:
+        assert claims.take_slot(session, run_id, "another", "full") == 0
+    assert refining.drive(run_id) is False
+    assert refining.check(run_id).variants == 0
+
+
+def test_paused_runs_wait_and_resumed_ones_go_on() -> None:
+    actor = refining.owner_with_seeds()
+    run_id = refining.start(actor)
+    with unit_of_work() as session:
+        service.pause(session, actor, run_id)
+    assert refining.drive(run_id) is False
+    assert refining.check(run_id).variants == 0
+    with unit_of_work() as session:
+        service.resume(session, actor, run_id)
+    refining.drive(run_id)
+    assert refining.state(run_id) == "finished"
+
+
+def test_a_cancelled_run_refuses_late_writes_and_a_second_cancel() -> None:
+    actor = refining.owner_with_seeds()
+    run_id = refining.start(actor)
+    with unit_of_work() as session:
+        claims.take_slot(session, run_id, "me", "full")
+        claim = claims.claim_chains(session, run_id, "me", 1, alone=False)[0]
+    with unit_of_work() as session:
+        service.cancel(session, actor, run_id)
+    with pytest.raises(LeaseLost), unit_of_work() as session:
+        stages.save_turn(session, claim, 1)
+    with pytest.raises(LeaseLost), unit_of_work() as session:
+        stages.save_end(session, claim, "finished", "turns_used")
+    with pytest.raises(Conflict, match="cancelled by now"), unit_of_work() as session:
+        service.cancel(session, actor, run_id)
+    assert refining.state(run_id) == "cancelled"
+
+
+def test_a_lane_that_slept_past_its_lease_cannot_write() -> None:
+    run_id = refining.start(refining.owner_with_seeds())
+    with unit_of_work() as session:
+        claims.take_slot(session, run_id, "sleeper", "full")
+        late = claims.claim_chains(session, run_id, "sleeper", 1, alone=False)[0]
+        session.execute(update(Chain).where(Chain.id == late.chain_id).values(lease_expires_at=text("now() - interval '1 second'")))
+        session.execute(update(LaneSlot).values(lease_expires_at=text("now() - interval '1 second'")))
+    with unit_of_work() as session:
+        claims.take_slot(session, run_id, "next", "full")
+        taken = claims.claim_chains(session, run_id, "next", 16, alone=False)
+    again = next(claim for claim in taken if claim.chain_id == late.chain_id)
+    assert again.epoch == late.epoch + 1
+    with pytest.raises(LeaseLost), unit_of_work() as session:
+        stages.save_turn(session, late, 1)
+    with unit_of_work() as session:
+        assert claims.renew(session, run_id, "sleeper") is None
+        stages.save_turn(session, again, 1)
+
+
+def _die(session, run_id: int) -> None:  # type: ignore[no-untyped-def]
+    session.execute(update(Chain).where(Chain.run_id == run_id).values(lease_expires_at=text("now() - interval '1 second'")))
+
+
+def test_a_chain_that_kills_its_worker_is_driven_alone_then_set_aside() -> None:
+    run_id = refining.start(refining.owner_with_seeds(1), environments=["deduction"])
+    seen = []
+    for death in range(QUARANTINE):
+        with unit_of_work() as session:
+            together = claims.claim_chains(session, run_id, f"lane {death}", 4, alone=False)
+            alone = claims.claim_chains(session, run_id, f"lane {death}", 4, alone=True) if not together else []
+            seen.append((len(together), len(alone)))
+            _die(session, run_id)
+    assert seen == [(1, 0)] * SUSPECT + [(0, 1)] * (QUARANTINE - SUSPECT)
+    with unit_of_work() as session:
+        assert claims.claim_chains(session, run_id, "last", 4, alone=True) == []
+    with unit_of_work() as session:
+        chain = session.execute(select(Chain)).scalar_one()
+        assert (chain.state, chain.stop_reason) == ("quarantined", "killed_its_worker")
+        assert session.execute(select(Incident.kind)).scalar_one() == "quarantined"
+        assert session.execute(select(Run.state)).scalar_one() == "finished"
+
+
+def test_progress_clears_the_suspicion() -> None:
+    run_id = refining.start(refining.owner_with_seeds(1), environments=["deduction"])
+    for death in range(QUARANTINE * 3):
+        with unit_of_work() as session:
+            claim = claims.claim_chains(session, run_id, f"lane {death}", 4, alone=True)[0]
+            stages.save_turn(session, claim, claim.next_turn)
+            _die(session, run_id)
+    with unit_of_work() as session:
+        assert session.execute(select(Chain.state)).scalar_one() == "open"
