@@ -11,6 +11,7 @@ from app.features.runs.claims import QUARANTINE, SUSPECT
 from app.models import Attempt, Chain, Incident, LaneSlot, Measurement, Run, Variant
 from tests.support import refining
 
+PAST = text("now() - interval '1 second'")
 pytestmark = pytest.mark.usefixtures("database", "broker", "quick")
 
 
@@ -136,8 +137,8 @@ def test_a_lane_that_slept_past_its_lease_cannot_write() -> None:
     with unit_of_work() as session:
         claims.take_slot(session, run_id, "sleeper", "full")
         late = claims.claim_chains(session, run_id, "sleeper", 1, alone=False)[0]
-        session.execute(update(Chain).where(Chain.id == late.chain_id).values(lease_expires_at=text("now() - interval '1 second'")))
-        session.execute(update(LaneSlot).values(lease_expires_at=text("now() - interval '1 second'")))
+        session.execute(update(Chain).where(Chain.id == late.chain_id).values(lease_expires_at=PAST))
+        session.execute(update(LaneSlot).values(lease_expires_at=PAST))
     with unit_of_work() as session:
         claims.take_slot(session, run_id, "next", "full")
         taken = claims.claim_chains(session, run_id, "next", 16, alone=False)
@@ -151,7 +152,7 @@ def test_a_lane_that_slept_past_its_lease_cannot_write() -> None:
 
 
 def _die(session, run_id: int) -> None:  # type: ignore[no-untyped-def]
-    session.execute(update(Chain).where(Chain.run_id == run_id).values(lease_expires_at=text("now() - interval '1 second'")))
+    session.execute(update(Chain).where(Chain.run_id == run_id).values(lease_expires_at=PAST))
 
 
 def test_a_chain_that_kills_its_worker_is_driven_alone_then_set_aside() -> None:

@@ -1,0 +1,111 @@
+"""A worker killed with SIGKILL at random moments changes no result and leaves no process behind."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psutil
+import pytest
+
+from app.config import settings
+from tests.support import refining
+
+# Fast leases, so that a killed lane's chains are free within seconds.
+FAST = {
+    "CAIRN_LEASE_S": "2",
+    "CAIRN_HEARTBEAT_S": "0.5",
+    "CAIRN_CONTROL_S": "0.1",
+    "CAIRN_WORKER_PROCESSES": "2",
+}
+
+
+@contextmanager
+def _worker(variables: dict[str, str], log: Path) -> Iterator[subprocess.Popen[bytes]]:
+    command = [sys.executable, "-m", "celery", "-A", "workers.celery_app", "worker", "--concurrency", "2", "--beat"]
+    command += [
+        "--schedule",
+        str(log.with_suffix(".beat")),
+        "--loglevel",
+        "INFO",
+        "--without-gossip",
+        "--without-mingle",
+    ]
+    with log.open("ab") as output:
+        process = subprocess.Popen(command, env=variables, stdout=output, stderr=output, start_new_session=True)
+        try:
+            yield process
+        finally:
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+
+def _descendants(process: subprocess.Popen[bytes]) -> list[psutil.Process]:
+    return psutil.Process(process.pid).children(recursive=True)
+
+
+def _gone(processes: list[psutil.Process]) -> bool:
+    return not any(p.is_running() and p.status() != psutil.STATUS_ZOMBIE for p in processes)
+
+
+def _run_with_kills(environment: dict[str, str], tmp_path: Path, run_id: int, kills: int, seed: int) -> int:
+    """Drives the run with a worker that is killed `kills` times; returns how often it really was."""
+    variables = os.environ | environment | FAST | {"CAIRN_RECONCILE_S": "1"}
+    moments = random.Random(seed)
+    done = 0
+    while done < kills and refining.state(run_id) == "running":
+        with _worker(variables, tmp_path / "worker.log") as process:
+            before = refining.summary(run_id).main.proposals
+            refining.wait_until(
+                lambda before=before: (
+                    refining.summary(run_id).main.proposals > before or refining.state(run_id) != "running"
+                ),
+                "a worker that makes progress",
+            )
+            time.sleep(moments.uniform(0, 1.5))
+            left = _descendants(process)
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+            refining.wait_until(lambda left=left: _gone(left), "the sandboxes of a killed worker to end")
+            done += 1
+    with _worker(variables, tmp_path / "worker.log"):
+        refining.wait_until(lambda: refining.state(run_id) != "running", "the run to end after the kills")
+    return done
+
+
+def _compare(environment: dict[str, str], tmp_path: Path, kills: int, **config: object) -> None:
+    actor = refining.owner_with_seeds(3)
+    calm = refining.start(actor, **config)
+    while refining.drive(calm):
+        pass
+    shaken = refining.start(actor, **config)
+    assert _run_with_kills(environment, tmp_path, shaken, kills, seed=kills) >= 1
+    report = refining.check(shaken)
+    assert (report.state, report.problems) == ("finished", ())
+    assert report.digest == refining.check(calm).digest
+
+
+@pytest.mark.usefixtures("database", "broker")
+def test_two_kills_change_no_result(
+    environment: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(settings(), "worker_processes", 2)
+    _compare(environment, tmp_path, kills=2)
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("database", "broker")
+def test_ten_kills_change_no_result(
+    environment: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(settings(), "worker_processes", 2)
+    environments = ["deduction", "abduction", "fuzzing", "induction"]
+    _compare(environment, tmp_path, kills=10, environments=environments, turns=6, attempts=16)
