@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+import sys
+
 from celery import Celery, signals
 
 from app.config import settings
+from app.errors import AppError
+from app.isolation import probe, suffices
 from app.jobs import RECONCILE
 from workers import shutdown
 
@@ -30,6 +35,21 @@ app.conf.update(
         "reconcile": {"task": RECONCILE, "schedule": settings().reconcile_s, "options": {"expires": 60}},
     },
 )
+
+
+@signals.worker_init.connect
+def _refuse_weak_isolation(**_: object) -> None:
+    """A worker that can't isolate what models write must not start: it would have nothing to judge with."""
+    try:
+        isolation, layers = asyncio.run(probe())
+    except AppError as error:
+        sys.exit(f"cairn worker: {error}")
+    if not suffices(isolation):
+        missing = " ".join(f"{layer.name}: {layer.obstacle} {layer.remedy}" for layer in layers if layer.obstacle)
+        sys.exit(
+            f"cairn worker: this machine isolates at level {isolation.value!r}, and CAIRN_MINIMUM_ISOLATION demands "
+            f"{settings().minimum_isolation!r}. {missing}"
+        )
 
 
 @signals.worker_shutting_down.connect

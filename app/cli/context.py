@@ -18,6 +18,7 @@ from app.local.stack import services
 from app.migrate import upgrade
 
 T = TypeVar("T")
+Told = Callable[[int], None]
 
 
 def adopt(serving: Serving) -> None:

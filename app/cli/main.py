@@ -12,7 +12,7 @@ from app.errors import AppError, InvalidForm
 app = typer.Typer(
     name="cairn",
     no_args_is_help=True,
-    pretty_exceptions_show_locals=False,
+    pretty_exceptions_enable=False,
     rich_markup_mode=None,
     help="Grow, review and export curricula of verifiable problems for reinforcement learning.",
     epilog="Settings come from the environment or a .env file; docs/configuration.md lists them.",

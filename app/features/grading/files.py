@@ -82,10 +82,9 @@ def _opened(path: Path) -> BinaryIO:
         raise InvalidInput(
             f"{error.strerror}.", field=str(path), remedy="Name a JSONL file that can be read."
         ) from error
-    if file.read(4) == b"PAR1":
+    if file.peek(4)[:4] == b"PAR1":
         file.close()
         raise InvalidInput("This is a Parquet file.", field=str(path), remedy="Give the JSONL file of the same export.")
-    file.seek(0)
     return file
 
 
