@@ -37,6 +37,20 @@ def test_only_the_present_version_is_kept_for_good(assets: Assets) -> None:
     assert client.get("/static/none.css").status_code == 404
 
 
+def test_text_is_sent_packed_to_those_who_take_it(assets: Assets) -> None:
+    app = Starlette()
+    app.mount("/static", assets.app())
+    client = TestClient(app)
+    packed = client.get(assets("a.css"), headers={"Accept-Encoding": "gzip"})
+    plain = client.get(assets("a.css"), headers={"Accept-Encoding": "identity"})
+    assert packed.headers["Content-Encoding"] == "gzip"
+    assert "Content-Encoding" not in plain.headers
+    assert packed.text == plain.text == "b { color: red }"
+    assert packed.headers["Content-Type"] == plain.headers["Content-Type"] == "text/css; charset=utf-8"
+    again = client.get(assets("a.css"), headers={"If-None-Match": packed.headers["ETag"]})
+    assert again.status_code == 304
+
+
 def test_the_style_sheet_and_the_script_stay_small() -> None:
     assert (STATIC / "cairn.css").stat().st_size <= 12_000
     assert (STATIC / "cairn.js").stat().st_size <= 12_000

@@ -14,7 +14,7 @@ from app.web.navigation import NavItem
 from app.web.pages import appearance
 from app.web.render import TEMPLATES, Pages, Viewer, redirect
 from app.web.security import SecurityHeaders
-from tests.support.gallery.content import Gallery
+from tests.support.gallery.content import Dense, Gallery
 
 NAV = (
     NavItem("Runs", "/_gallery", "r", 1),
@@ -35,6 +35,10 @@ def create_app() -> FastAPI:
     def gallery(request: Request) -> Response:
         request.state.viewer = Viewer("Ada Quill", "Foundations")
         return pages.render(request, "gallery/page.html", Gallery(), block="rows")
+
+    @app.get("/_gallery/dense")
+    def dense(request: Request) -> Response:
+        return pages.render(request, "gallery/dense.html", Dense())
 
     @app.get("/_gallery/unavailable")
     def unavailable(request: Request) -> Response:

@@ -147,6 +147,13 @@ BASELINE = [(118, 400, "#"), (121, 400, "#"), (119, 396, "#"), (117, 388, "#"), 
 
 
 @dataclass(frozen=True)
+class Dense:
+    """The context of gallery/dense.html."""
+
+    map: DifficultyMap = field(default_factory=lambda: difficulty_map(grown(500, 12, 5), chosen="9.11", width=1240))
+
+
+@dataclass(frozen=True)
 class Gallery:
     """The context of gallery/page.html."""
 
@@ -154,7 +161,6 @@ class Gallery:
     wide: DifficultyMap = field(
         default_factory=lambda: difficulty_map(grown(90, 12, 3), bins=BROAD, chosen="9.2", width=1240)
     )
-    dense: DifficultyMap = field(default_factory=lambda: difficulty_map(grown(500, 12, 5), width=1240))
     single: DifficultyMap = field(default_factory=lambda: difficulty_map(CHAIN[:1], width=360))
     histogram: Histogram = field(default_factory=lambda: histogram(rates(), lambda low, high: f"#{low}-{high}"))
     reasons: Stack = field(default_factory=lambda: stack(REASONS))
