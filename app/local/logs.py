@@ -6,7 +6,7 @@ import os
 import shutil
 from pathlib import Path
 
-LARGEST_BYTES = 16 << 20
+_LARGEST_BYTES = 16 << 20
 _SHOWN_LINES = 12
 
 
@@ -20,9 +20,9 @@ def fresh(folder: Path, name: str) -> Path:
     return log
 
 
-def cut_back(log: Path) -> None:
+def cut_back(log: Path, largest: int = _LARGEST_BYTES) -> None:
     """Empties a log that grew too large, while its writer goes on appending; its text moves to `NAME.log.1`."""
-    if log.exists() and log.stat().st_size > LARGEST_BYTES:
+    if log.exists() and log.stat().st_size > largest:
         shutil.copyfile(log, _previous(log))
         os.truncate(log, 0)
 
