@@ -64,6 +64,7 @@ class CurriculumItem(Base):
     environment: Mapped[str]
     difficulty: Mapped[str]
     stage: Mapped[int]
+    rate: Mapped[float]
     row: Mapped[str]
 
 

@@ -423,6 +423,7 @@ def upgrade() -> None:
         sa.Column("environment", sa.Text(), nullable=False),
         sa.Column("difficulty", sa.Text(), nullable=False),
         sa.Column("stage", sa.Integer(), nullable=False),
+        sa.Column("rate", sa.Float(), nullable=False),
         sa.Column("row", sa.Text(), nullable=False),
         sa.ForeignKeyConstraint(["variant_id"], ["variant.id"], name=op.f("fk_curriculum_item_variant_id")),
         sa.ForeignKeyConstraint(

@@ -41,6 +41,7 @@ def freeze(
                 "environment": row["env"],
                 "difficulty": row["difficulty"],
                 "stage": row["stage"],
+                "rate": row["pass_rate"],
                 "row": line,
             }
             for chosen, row, line in zip(found.chosen, built.rows, built.lines, strict=True)

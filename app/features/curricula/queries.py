@@ -388,15 +388,45 @@ def add_items(session: Session, items: Sequence[dict[str, object]]) -> None:
 # --- Items of a frozen version ----------------------------------------------------------------------------------
 
 
-def first_rows(session: Session, workspace_id: int, version_id: int, limit: int) -> list[CurriculumItem]:
-    return list(
-        session.execute(
-            select(CurriculumItem)
-            .where(CurriculumItem.workspace_id == workspace_id, CurriculumItem.version_id == version_id)
-            .order_by(CurriculumItem.position)
-            .limit(limit)
-        ).scalars()
+def items(
+    session: Session,
+    workspace_id: int,
+    version_id: int,
+    *,
+    positions: Sequence[int] | None = None,
+    limit: int | None = None,
+) -> list[CurriculumItem]:
+    """Whole items in order: those at `positions`, or the first `limit`."""
+    query = (
+        select(CurriculumItem)
+        .where(CurriculumItem.workspace_id == workspace_id, CurriculumItem.version_id == version_id)
+        .order_by(CurriculumItem.position)
+        .limit(limit)
     )
+    if positions is not None:
+        query = query.where(CurriculumItem.position.in_(positions))
+    return list(session.execute(query).scalars())
+
+
+def item_counts(session: Session, workspace_id: int, version_id: int) -> dict[tuple[str, str], int]:
+    """(environment, difficulty) -> number of problems."""
+    rows = session.execute(
+        select(CurriculumItem.environment, CurriculumItem.difficulty, func.count())
+        .where(CurriculumItem.workspace_id == workspace_id, CurriculumItem.version_id == version_id)
+        .group_by(CurriculumItem.environment, CurriculumItem.difficulty)
+    )
+    return {(environment, difficulty): count for environment, difficulty, count in rows}
+
+
+def item_rates(session: Session, workspace_id: int, version_id: int) -> list[tuple[float, int]]:
+    """Each pass rate with its number of problems."""
+    rows = session.execute(
+        select(CurriculumItem.rate, func.count())
+        .where(CurriculumItem.workspace_id == workspace_id, CurriculumItem.version_id == version_id)
+        .group_by(CurriculumItem.rate)
+        .order_by(CurriculumItem.rate)
+    )
+    return [(rate, count) for rate, count in rows]
 
 
 @dataclass(frozen=True, slots=True)
@@ -408,6 +438,7 @@ class ItemKey:
     content_hash: str
     environment: str
     difficulty: str
+    rate: float
 
 
 def item_keys(session: Session, workspace_id: int, version_id: int) -> list[ItemKey]:
@@ -418,6 +449,7 @@ def item_keys(session: Session, workspace_id: int, version_id: int) -> list[Item
             CurriculumItem.content_hash,
             CurriculumItem.environment,
             CurriculumItem.difficulty,
+            CurriculumItem.rate,
         )
         .where(CurriculumItem.workspace_id == workspace_id, CurriculumItem.version_id == version_id)
         .order_by(CurriculumItem.position)

@@ -149,7 +149,7 @@ def items(session: Session, actor: Actor, version: CurriculumVersion) -> list[It
 
 def chosen_items(found: Evaluation) -> list[ItemKey]:
     return [
-        ItemKey(i, c.candidate.variant_id, c.candidate.content_hash, c.candidate.environment, c.bin)
+        ItemKey(i, c.candidate.variant_id, c.candidate.content_hash, c.candidate.environment, c.bin, c.rate)
         for i, c in enumerate(found.chosen)
     ]
 

@@ -105,14 +105,15 @@ def page(
     return [(position, row) for position, row in session.execute(query)]
 
 
-def problems(session: Session, workspace_id: int, version_id: int, content_hashes: list[str]) -> list[str]:
-    """The rows that hold one of these problems."""
-    return list(
-        session.execute(
-            select(CurriculumItem.row).where(
-                CurriculumItem.workspace_id == workspace_id,
-                CurriculumItem.version_id == version_id,
-                CurriculumItem.content_hash.in_(content_hashes),
-            )
-        ).scalars()
-    )
+def row(session: Session, workspace_id: int, version_id: int, environment: str, hash_start: str) -> str | None:
+    """The row of a problem, by its environment and the first digits of its content hash."""
+    return session.execute(
+        select(CurriculumItem.row)
+        .where(
+            CurriculumItem.workspace_id == workspace_id,
+            CurriculumItem.version_id == version_id,
+            CurriculumItem.environment == environment,
+            CurriculumItem.content_hash.startswith(hash_start, autoescape=True),
+        )
+        .limit(1)
+    ).scalar_one_or_none()

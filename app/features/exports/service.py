@@ -144,6 +144,16 @@ def rows(
     return RowsPage([line for _, line in found[:limit]], str(found[limit - 1][0]) if more else None)
 
 
+def row(session: Session, actor: Actor, curriculum_id: int, sha: str, problem_id: str) -> ExportRow:
+    """The row with this `id`. Raises NotFound."""
+    version = revision(session, actor, curriculum_id, sha)
+    environment, _, hash_start = problem_id.rpartition("-")
+    line = queries.row(session, actor.workspace_id, version.id, environment, hash_start) if environment else None
+    if line is None or (found := decode_row(line))["id"] != problem_id:
+        raise NotFound(f"This revision has no problem {problem_id!r}.", field="id", remedy="Take the `id` of a row.")
+    return found
+
+
 def _position(cursor: str) -> int:
     if not cursor:
         return -1
