@@ -16,6 +16,7 @@ def _blank_is_none(value: object) -> object:
 
 
 _Open = BeforeValidator(_blank_is_none)
+_InOrder = BeforeValidator(lambda value: value or "position")
 Arm = Annotated[Literal["main", "baseline"] | None, _Open]
 ChainState = Annotated[Literal["open", "finished", "failed", "quarantined", "cancelled"] | None, _Open]
 BinName = Annotated[Literal["easy", "easy-medium", "medium", "hard"] | None, _Open]
@@ -30,6 +31,7 @@ class ChainFilter(BaseModel):
 
     environment: Annotated[str | None, _Open] = Field(default=None, description="One environment.")
     arm: Arm = Field(default=None, description="The run's own strategy (main) or its single-turn baseline.")
+    chain: Annotated[int | None, _Open] = Field(default=None, ge=1, lt=2**63, description="Id of one chain.")
     state: ChainState = Field(default=None, description="How far the chain is.")
     stop: Annotated[str | None, _Open] = Field(
         default=None, max_length=60, description="Why the chain ended, such as turns_used."
@@ -47,8 +49,13 @@ class VariantFilter(ChainFilter):
     """Which variants, beside the filter of their chains."""
 
     bin: BinName = Field(default=None, description="Difficulty bin of the pass rate (broad set).")
-    code: Annotated[str | None, _Open] = Field(
-        default=None, max_length=60, description="valid, invalid, or the machine name of one failed check."
+    invalid: Annotated[str | None, _Open] = Field(
+        default=None, max_length=60, description="none (valid ones), any, or the machine name of one failed check."
+    )
+    turn: Annotated[int | None, _Open] = Field(default=None, ge=1, le=1_000, description="One turn.")
+    rate_min: Annotated[float | None, _Open] = Field(default=None, ge=0, le=1, description="Pass rates from here on.")
+    rate_max: Annotated[float | None, _Open] = Field(
+        default=None, ge=0, le=1, description="Pass rates below this; equal to rate_min: exactly this one."
     )
     review: ReviewState = Field(default=None, description="What people decided; waiting: nobody has yet.")
     usable: Annotated[bool | None, _Open] = Field(
@@ -66,27 +73,34 @@ class VariantFilter(ChainFilter):
     @property
     def picks_variants(self) -> bool:
         """Whether chains without a matching variant are left out."""
-        return any(getattr(self, name) is not None for name in ("bin", "code", "review", "usable", "q"))
+        return bool(set(self.active) - set(ChainFilter.model_fields))
 
 
 class ChainQuery(ChainFilter):
     """A page of a run's chains."""
 
-    sort: Sort = Field(default="position", description="A leading minus turns the order around.")
-    after: int | None = Field(default=None, description="Id of the last chain of the page before.")
+    sort: Annotated[Sort, _InOrder] = Field(default="position", description="A leading minus turns the order around.")
+    after: int | None = Field(default=None, ge=1, lt=2**63, description="Id of the last chain of the page before.")
     limit: int = Field(default=50, ge=1, le=200)
 
 
 class TreeQuery(VariantFilter):
     """A page of the tree grid: what is shown, which node is chosen, and which nodes are folded."""
 
-    sort: Sort = "position"
-    node: Annotated[int | None, _Open] = Field(default=None, description="The chosen variant.")
+    sort: Annotated[Sort, _InOrder] = "position"
+    node: str = Field(default="", pattern=r"^(c?\d{1,18})?$", description="The chosen variant, or c12 for chain 12.")
     fold: bool = Field(default=False, description="Fold all chains but the flipped ones.")
     flip: str = Field(default="", max_length=4_000, pattern=r"^([cv]\d{1,18}(,[cv]\d{1,18})*)?$", description="Nodes "
                       "that are not as `fold` has them: c12 is a chain, v34 a variant.")  # fmt: skip
     after: str = Field(default="", max_length=20, pattern=r"^([cv]\d{1,18})?$", description="The row before the page.")
     before: str = Field(default="", max_length=20, pattern=r"^([cv]\d{1,18})?$", description="The row after the page.")
+
+    @property
+    def chosen(self) -> tuple[str, int]:
+        """("v", id) for a variant, ("c", id) for a chain, ("", 0) for nothing."""
+        if not self.node:
+            return "", 0
+        return ("c", int(self.node[1:])) if self.node[0] == "c" else ("v", int(self.node))
 
     @cached_property
     def flipped(self) -> frozenset[str]:

@@ -111,13 +111,17 @@ def difficulty_name(rate: float) -> str:
 
 @dataclass(frozen=True, slots=True)
 class TreeRow:
-    """A line of the tree grid: a chain, or a variant of the chain before it. `level` counts from 1."""
+    """A line of the tree grid: a chain, or a variant of the chain before it.
+
+    `level` counts from 1; `told` is the variant's headline, without what its parent's says too.
+    """
 
     key: str
     level: int
     expanded: bool | None
     chain: ChainRow
     variant: VariantRow | None = None
+    told: str = ""
 
 
 @dataclass(frozen=True, slots=True)

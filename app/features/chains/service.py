@@ -9,12 +9,13 @@ from app import registry
 from app.db import Session
 from app.domain.actor import Actor
 from app.domain.difficulty import Tally, bin_of
-from app.domain.problem import Judgement
+from app.domain.problem import Judgement, Problem
 from app.domain.problem_codec import decode_problem
 from app.domain.reasons import ATTEMPT, VALIDITY, Reason, meaning
 from app.domain.summary import representatives
 from app.errors import InvalidInput, NotFound
 from app.features.chains.filters import ChainQuery, TreeQuery, VariantFilter
+from app.features.chains.headlines import beyond
 from app.features.chains.queries import chains as chain_queries
 from app.features.chains.queries import rows as row_queries
 from app.features.chains.queries import tree as tree_queries
@@ -26,6 +27,7 @@ from app.features.chains.schemas import (
     FilterChoices,
     MeasurementView,
     RunFacts,
+    SeedView,
     Tree,
     TreeRow,
     VariantRow,
@@ -99,8 +101,9 @@ def _page(session: Session, run_id: int, query: TreeQuery) -> tuple[list[tuple[i
     """Lines, and the cursors of the next and previous page ("" for none)."""
     start, backwards = query.before or query.after, bool(query.before)
     lines = tree_queries.tree_page(session, run_id, query, ROWS + 1, start, backwards=backwards)
-    if not start and query.node is not None and lines and all(key != query.node for _, key in lines[:ROWS]):
-        home = tree_queries.chain_of_shown(session, run_id, query)
+    kind, node = query.chosen
+    if not start and kind and lines and all(node != (at if kind == "c" else key) for at, key in lines[:ROWS]):
+        home = node if kind == "c" else tree_queries.chain_of_shown(session, run_id, query, node)
         if home is not None:
             start = f"c{home}"
             lines = tree_queries.tree_page(session, run_id, query, ROWS + 1, start)
@@ -138,8 +141,10 @@ def _rows(
         if variant_id is not None:
             variant = variants[variant_id]
             is_open = variant.key not in query.flipped
+            parent = variants.get(variant.parent_id) if variant.parent_id else None
+            told = beyond(variant.headline, parent.headline) if parent else variant.headline
             rows.append(
-                TreeRow(variant.key, variant.depth + 2, is_open if variant.subtree > 1 else None, home, variant)
+                TreeRow(variant.key, variant.depth + 2, is_open if variant.subtree > 1 else None, home, variant, told)
             )
     return rows
 
@@ -194,6 +199,19 @@ def variant(session: Session, actor: Actor, variant_id: int) -> VariantView:
         fingerprint=found.fingerprint,
         created_at=found.created_at,
     )
+
+
+def problem(session: Session, actor: Actor, variant_id: int) -> Problem | None:
+    """The problem of a variant, None for an invalid one."""
+    found = variant_queries.variant(session, actor.workspace_id, variant_id)
+    return decode_problem(found.problem) if found and found.problem else None
+
+
+def seed_of(session: Session, actor: Actor, chain_id: int) -> SeedView:
+    """The seed of a chain. Raises NotFound."""
+    if chain_id not in chain_queries.chain_rows(session, actor.workspace_id, [chain_id]):
+        raise NotFound(f"There is no chain {chain_id} in this workspace.")
+    return variant_queries.seed_and_teacher(session, chain_id)[0]
 
 
 def _measurements(session: Session, variant_id: int) -> list[MeasurementView]:

@@ -57,7 +57,7 @@ def lock(session: Session, workspace_id: int, ids: Sequence[int]) -> dict[int, L
         .order_by(Variant.id)
         .with_for_update(of=Variant)
     )
-    return {row.id: Locked(*row) for row in rows}
+    return {row.id: Locked(**row._asdict()) for row in rows}
 
 
 def votes(session: Session, variant_ids: Sequence[int]) -> list[Vote]:

@@ -19,15 +19,15 @@ MOST_PICKS = 500
 # Machine name -> what it says; the place in the list is the key that picks it.
 REASONS: Mapping[str, str] = MappingProxyType(
     {
-        "unclear": "The statement is unclear",
-        "mismatch": "Statement and code disagree",
-        "trivial": "Too trivial to learn from",
-        "arbitrary": "Arbitrary: hard without a purpose",
-        "guessable": "Can be guessed without solving it",
+        "unclear": "Unclear statement",
+        "mismatch": "Statement and code differ",
+        "trivial": "Too trivial",
+        "arbitrary": "Hard for no purpose",
+        "guessable": "Can be guessed",
         "leaks": "Gives its answer away",
-        "resembles": "Too close to another problem",
-        "unsuitable": "Unsuitable: licence, personal data, offence",
-        "other": "Another reason, told in the comment",
+        "resembles": "Too close to another",
+        "unsuitable": "Unsuitable content",
+        "other": "Other: see the comment",
     }
 )
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 
+from app import audit
 from app.db import Session
 from app.domain.actor import Actor, Role
 from app.errors import Conflict, Forbidden, InvalidInput, NotFound
 from app.events import publish
-from app.features.accounts import audit
 from app.features.chains import service as chains
 from app.features.chains.queries import rows as row_queries
 from app.features.chains.schemas import VariantRow

@@ -25,12 +25,36 @@ document.addEventListener("click", ({ target }) => {
 });
 document.addEventListener("htmx:after:swap", markChosen);
 
+// A stone of the map is chosen through its row, where the grid shows it: the page stays.
+document.addEventListener("click", (event) => {
+  const stone = event.target.closest?.("#detail [data-map] a");
+  const row = stone && document.getElementById(`row-v${new URL(stone.getAttribute("href"), location).searchParams.get("node")}`);
+  if (!row || event.ctrlKey || event.metaKey || event.shiftKey) return;
+  event.preventDefault();
+  row.scrollIntoView({ block: "nearest" });
+  row.querySelector("[data-follow]").click();
+});
+
+// Links made before something else was chosen keep the choice.
+document.addEventListener("click", ({ target }) => {
+  const link = target.closest?.("#grid a.twist, #grid .gridbar a"), node = new URLSearchParams(location.search).get("node");
+  if (!link || !node) return;
+  const to = new URL(link.href);
+  to.searchParams.set("node", node);
+  link.setAttribute("href", to.pathname + to.search);
+}, true);
+
 document.addEventListener("change", ({ target }) => {
   const grid = target.closest("#grid"), count = grid?.querySelectorAll("[name=pick]:checked").length;
   if (grid) grid.querySelector("[data-count]").textContent = count || "";
 });
 
-document.querySelector("#tree [aria-selected=true]")?.scrollIntoView({ block: "center" });
+// What the address names is where the keys start from.
+if (new URLSearchParams(location.search).has("node")) {
+  const link = document.querySelector("#tree [aria-selected=true] [data-follow]");
+  link?.scrollIntoView({ block: "center" });
+  link?.focus({ preventScroll: true });
+}
 
 // A filter that is left open stays out of the address.
 document.addEventListener("formdata", ({ target, formData }) => {

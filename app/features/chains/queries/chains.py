@@ -90,6 +90,7 @@ def _within(low: float, high: float) -> ColumnElement[bool]:
 
 def chain_filter(run_id: int, wanted: ChainFilter) -> list[ColumnElement[bool]]:
     columns = {
+        Chain.id: wanted.chain,
         Chain.environment: wanted.environment,
         Chain.arm: wanted.arm,
         Chain.state: wanted.state,

@@ -10,7 +10,7 @@ from sqlalchemy import Select, func, select
 from app.db import Session
 from app.domain.difficulty import Tally, bin_of
 from app.features.chains.filters import VariantFilter
-from app.features.chains.headlines import headline
+from app.features.chains.headlines import cut, headline
 from app.features.chains.queries.tree import matching
 from app.features.chains.schemas import VariantRow
 from app.features.runs.queries import measured_by_run, usable_variant
@@ -42,6 +42,7 @@ def _select_rows(workspace_id: int) -> Select[*tuple[Any, ...]]:
         select(
             *_ROW,
             Variant.problem,
+            Variant.invalid_detail,
             func.coalesce(Measurement.passed, 0),
             func.coalesce(Measurement.failed, 0),
             func.coalesce(Measurement.errors, 0),
@@ -55,10 +56,10 @@ def _select_rows(workspace_id: int) -> Select[*tuple[Any, ...]]:
 
 
 def _row(values: Sequence[Any]) -> VariantRow:
-    *own, problem, passed, failed, errors, rate, usable = values
+    *own, problem, detail, passed, failed, errors, rate, usable = values
     return VariantRow(
         **dict(zip(_NAMES, own, strict=True)),
-        headline=headline(problem),
+        headline=headline(problem) or cut(detail),
         tally=Tally(passed, failed, errors),
         rate=rate,
         bin=None if rate is None else bin_of(rate),

@@ -23,12 +23,23 @@ def matching(run_id: int, wanted: VariantFilter) -> Select[int, int, str]:
     )
     if wanted.bin:
         statement = statement.where(broad_bin() == wanted.bin, Variant.invalid_code.is_(None))
-    if wanted.code == "valid":
+    if wanted.invalid == "none":
         statement = statement.where(Variant.problem.is_not(None))
-    elif wanted.code == "invalid":
+    elif wanted.invalid == "any":
         statement = statement.where(Variant.invalid_code.is_not(None))
-    elif wanted.code:
-        statement = statement.where(Variant.invalid_code == wanted.code)
+    elif wanted.invalid:
+        statement = statement.where(Variant.invalid_code == wanted.invalid)
+    if wanted.turn:
+        statement = statement.where(Variant.turn == wanted.turn)
+    if wanted.rate_min is not None:
+        statement = statement.where(Measurement.rate >= wanted.rate_min)
+    if wanted.rate_max is not None:
+        below = (
+            Measurement.rate <= wanted.rate_max
+            if wanted.rate_min == wanted.rate_max
+            else Measurement.rate < wanted.rate_max
+        )
+        statement = statement.where(below)
     if wanted.review:
         statement = statement.where(Variant.review == ("" if wanted.review == "waiting" else wanted.review))
     if wanted.usable is not None:
@@ -92,7 +103,7 @@ def _unfolded(wanted: TreeQuery, shown: Subquery) -> list[ColumnElement[bool]]:
     return where
 
 
-def chain_of_shown(session: Session, run_id: int, wanted: TreeQuery) -> int | None:
-    """The chain of the chosen node, where the filter lets the node through."""
+def chain_of_shown(session: Session, run_id: int, wanted: TreeQuery, variant_id: int) -> int | None:
+    """The chain of a variant, where the filter lets the variant through."""
     shown = matching(run_id, wanted).subquery()
-    return session.execute(select(shown.c.chain_id).where(shown.c.id == wanted.node)).scalar()
+    return session.execute(select(shown.c.chain_id).where(shown.c.id == variant_id)).scalar()
