@@ -2,7 +2,7 @@
 # PYTHON=/path/to/python chooses the interpreter, ARGS="..." goes to the command behind a target.
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint format setup setup-test lock upgrade clean
+.PHONY: help run test lint format docs setup setup-test lock upgrade clean
 export PYTHON
 setup := tools/python tools/setup.py
 
@@ -25,6 +25,9 @@ lint: setup-test ## Check style, types, layers and what tracked files may hold
 format: setup-test ## Put the code in order
 	.venv/bin/ruff check --fix --quiet .
 	.venv/bin/ruff format --quiet .
+
+docs: setup-test ## Write the reference pages anew from the code
+	PYTHONPATH=. .venv/bin/python tools/reference.py
 
 setup: ## Install what running takes
 	@$(setup) run

@@ -24,7 +24,6 @@ app.command("refine")(refine.command)
 app.command("export")(export.command)
 app.command("verify")(verify.command)
 app.command("doctor")(doctor.command)
-app.command("lane", hidden=True)(refine.lane_command)
 
 
 def main() -> None:

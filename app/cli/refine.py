@@ -18,7 +18,7 @@ from app.db import unit_of_work
 from app.domain.actor import Actor
 from app.errors import InvalidInput
 from app.features.exports.run import write_run
-from app.features.runs import lane, service
+from app.features.runs import service
 from app.features.runs.presets import PRESETS
 from app.features.runs.report import as_data
 from app.features.runs.schemas import RunConfig, parse, to_yaml
@@ -162,7 +162,7 @@ async def _drive(run_id: int) -> None:
     try:
         while True:
             lanes = [
-                await asyncio.create_subprocess_exec(sys.executable, "-m", "app.cli", "lane", str(run_id))
+                await asyncio.create_subprocess_exec(sys.executable, "-m", "app.cli.lane", str(run_id))
                 for _ in range(settings().worker_processes)
             ]
             await asyncio.gather(*(lane_process.wait() for lane_process in lanes))
@@ -182,8 +182,3 @@ def _start(actor: Actor, config: RunConfig) -> int:
 def _export(actor: Actor, run_id: int, out: Path) -> list[Path]:
     with unit_of_work() as session:
         return write_run(session, actor, run_id, out)
-
-
-def lane_command(run_id: int) -> None:
-    """Drive chains of one run until there are none."""
-    lane.drive_until_over(run_id)
