@@ -20,8 +20,8 @@ Settings come from environment variables, or from a file `.env` where Cairn star
 
 {settings}
 
-Keys of model servers stand in variables named `{keys}` or `{keys}_<NAME>` where the workers start; a run names the variable, and the
-key itself is never stored. See [models.md](models.md).
+Keys of model servers stand in variables named `{keys}` or `{keys}_<NAME>` where the workers start; a run names the
+variable, and the key itself is never stored. See [models.md](models.md).
 """
 
 
