@@ -42,10 +42,9 @@ async def _serve(stack: LocalStack, config: Settings, on_ready: Callable[[Servin
     note = Serving(os.getpid(), stack.database_url, stack.redis_url, config.public_url or _address(config.host, port))
     environment = services.environment(stack.database_url, stack.redis_url, stack.data_dir)
     await stack.supervisor.start(
-        services.worker(environment, config.worker_processes),
-        services.beat(environment, stack.data_dir / "beat"),
-        services.web(environment, config.host, port),
+        services.worker(environment, config.worker_processes), services.web(environment, config.host, port)
     )
+    await stack.supervisor.start(services.beat(environment, stack.data_dir / "beat"))  # nobody waits for it
     async with folder.serving(stack.data_dir, note, await_guests=False):
         await on_ready(note)
         await asyncio.Event().wait()
