@@ -36,6 +36,11 @@ def panel(session: Session, actor: Actor, row: VariantRow) -> Panel:
     )
 
 
+def votes(session: Session, row: VariantRow) -> list[Vote]:
+    """Every decision on a variant, oldest first."""
+    return queries.votes(session, [row.id])
+
+
 def recent(session: Session, actor: Actor) -> list[Mine]:
     """The actor's last decisions that can be undone, newest first, with who else voted on the same variants since."""
     last = queries.recent(session, actor.workspace_id, actor.user_id, UNDOABLE)
