@@ -16,7 +16,7 @@ from app.web.charts.labels import Label, place_labels
 from app.web.charts.swarm import rows, swarm
 from app.web.filters import rate as rate_text
 
-LEFT, RIGHT, TOP, PLOT = 92.0, 62.0, 16.0, 248.0
+LEFT, RIGHT, TOP, PLOT = 92.0, 74.0, 16.0, 248.0
 BETWEEN = 46.0  # room for the curves between two turns
 _RAIL_GAP = 30.0
 # Stones drawn, then their radius and the least distance of two centres. 24 px is the least target of WCAG 2.2.
