@@ -9,11 +9,14 @@ from __future__ import annotations
 import builtins
 import codecs
 import contextlib
+import ctypes
+import datetime
+import gc
 import hashlib
 import importlib
 import sys
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 ALLOWED = (
     "__future__",
@@ -72,8 +75,12 @@ ALLOWED = (
     "weakref",
     "zlib",
 )
-# Imported by the modules above only when first used, or by other ways than an import statement.
-_LAZY = ("_strptime", "html.entities", "string.templatelib")
+# Imported by the modules above only when first used; which there are depends on the version of Python.
+_LAZY = (
+    *("_strptime", "atexit", "tracemalloc", "_suggestions", "annotationlib", "html.entities", "string.templatelib"),
+    *("_md5", "_sha1", "_sha2", "_sha256", "_sha512", "_sha3", "_blake2"),
+)
+_CLOCK_READERS = ((datetime.date, "today"), (datetime.datetime, "now"), (datetime.datetime, "utcnow"))
 _ENCODINGS = (
     *("ascii", "latin-1", "utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-le", "utf-32-be"),
     *("utf-7", "cp1252", "cp437", "iso8859-15", "unicode-escape", "raw-unicode-escape", "punycode", "idna"),
@@ -86,11 +93,13 @@ def import_all(preload: Sequence[str], path: Sequence[str]) -> None:
     for name in ALLOWED:
         importlib.import_module(name)
     for name in _LAZY:
-        with contextlib.suppress(ModuleNotFoundError):  # newer Pythons have more
+        with contextlib.suppress(ModuleNotFoundError):
             importlib.import_module(name)
     for name in _ENCODINGS:
         codecs.lookup(name)
     hashlib.sha256()  # OpenSSL reads its configuration at first use
+    for kind, method in _CLOCK_READERS:
+        _refuse_clock(kind, method)
     known = sys.path[:]
     sys.path[:0] = path
     for name in preload:
@@ -117,6 +126,17 @@ def close_imports(preload: Sequence[str]) -> dict[str, Any]:
         return really_import(name, globals, locals, fromlist, level)
 
     return {**vars(builtins), "__import__": import_visible}
+
+
+def _refuse_clock(kind: type, method: str) -> None:
+    """Built-in types cannot be changed from Python, so this takes the dict behind the view that `vars` gives."""
+
+    def refuse(*_: object) -> NoReturn:
+        raise RuntimeError(f"{kind.__name__}.{method}() reads the clock, which is not available to programs")
+
+    (namespace,) = gc.get_referents(vars(kind))
+    namespace[method] = staticmethod(refuse)
+    ctypes.pythonapi.PyType_Modified(ctypes.py_object(kind))
 
 
 def _lineage(module: str) -> list[str]:

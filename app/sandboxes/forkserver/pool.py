@@ -7,10 +7,10 @@ from collections.abc import Sequence
 
 from app.errors import SandboxUnavailable
 from app.sandboxes.forkserver import layers, protocol, reading
-from app.sandboxes.forkserver.process import Response, Zygote, ZygoteDied
+from app.sandboxes.forkserver.process import Response, Zygote
 
 _GROWTH_KB = 32 << 10  # a zygote that has grown by this much forks slowly
-_ATTEMPT_MS = 5_000
+_ATTEMPT_MS, _ATTEMPT_MB, _ATTEMPT_ROOM = 5_000, 64, 1 << 16
 
 
 class Pool:
@@ -25,19 +25,21 @@ class Pool:
         for _ in range(size):
             self._free.put_nowait(None)
         self._zygotes: set[Zygote] = set()
+        self._closed = False
 
     async def open(self) -> layers.Report:
-        """Starts one zygote and tells what stands around it. Raises SandboxUnavailable."""
+        """Starts one zygote and tells what stands around it. Raises ZygoteDied and SandboxUnavailable."""
         zygote = await self._take()
         self._give_back(zygote)
         return zygote.report
 
     async def ask(self, header: bytes, payload: bytes, wall_ms: int) -> Response:
-        """Raises ZygoteDied, and SandboxUnavailable where none starts. May be cancelled at any time."""
+        """Raises ZygoteDied and SandboxUnavailable. May be cancelled at any time."""
         zygote = await self._take()
         return await zygote.request(header, payload, wall_ms)  # it comes back by itself when it has answered
 
     def close(self) -> None:
+        self._closed = True
         for zygote in self._zygotes:
             zygote.kill()
         self._zygotes.clear()
@@ -47,6 +49,8 @@ class Pool:
         if zygote and zygote.alive:
             return zygote
         try:
+            if self._closed:
+                raise SandboxUnavailable("The sandbox is closed.")
             return await self._start_one()
         except BaseException:
             self._free.put_nowait(None)
@@ -55,17 +59,12 @@ class Pool:
     async def _start_one(self) -> Zygote:
         zygote = await Zygote.start(preload=self._preload, without=self._without, replica=self._replica)
         self._zygotes.add(zygote)
-        header = protocol.REQUEST.pack(protocol.ATTEMPTS, 0, _ATTEMPT_MS, _ATTEMPT_MS, 64, 1 << 16)
         try:
-            achieved = reading.escapes(await zygote.request(header, b"", _ATTEMPT_MS))
-        except (ZygoteDied, reading.Unexplained) as error:
+            await _try_walls(zygote)
+        except BaseException:
             zygote.kill()
-            raise SandboxUnavailable(f"The walls of the sandbox could not be tried: {error}.") from error
-        if achieved:
-            zygote.kill()
-            raise SandboxUnavailable(
-                f"The walls of the sandbox do not hold: from inside one can {', '.join(achieved)}."
-            )
+            self._zygotes.discard(zygote)
+            raise
         zygote.freed = self._give_back
         return zygote
 
@@ -75,3 +74,11 @@ class Pool:
         if not zygote.alive:
             self._zygotes.discard(zygote)
         self._free.put_nowait(zygote if zygote.alive else None)
+
+
+async def _try_walls(zygote: Zygote) -> None:
+    """Lets a child of it try to get out. Raises ZygoteDied, and SandboxUnavailable where it can."""
+    header = protocol.REQUEST.pack(protocol.ATTEMPTS, 0, _ATTEMPT_MS, _ATTEMPT_MS, _ATTEMPT_MB, _ATTEMPT_ROOM)
+    achieved = reading.escapes(await zygote.request(header, b"", _ATTEMPT_MS))
+    if achieved:
+        raise SandboxUnavailable(f"The walls of the sandbox do not hold: a program can {', '.join(achieved)}.")

@@ -12,6 +12,7 @@ import sysconfig
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from app.errors import SandboxUnavailable
 from app.sandboxes.forkserver import layers, protocol
@@ -58,40 +59,35 @@ class Zygote(asyncio.Protocol):
 
     @classmethod
     async def start(cls, *, preload: Sequence[str], without: Sequence[str], replica: int) -> Zygote:
-        """Raises SandboxUnavailable where no zygote comes up."""
+        """Raises ZygoteDied, and SandboxUnavailable where it says itself why it cannot serve."""
         ours, theirs = socket.socketpair()
-        for end in (ours, theirs):
-            end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SOCKET_BUFFER)
-        options = {
-            "control": theirs.fileno(),
-            "parent": os.getpid(),
-            "preload": list(preload),
-            "path": [sysconfig.get_path("purelib"), sysconfig.get_path("platlib")],
-            "seed": replica,
-            "without": list(without),
-        }
-        # -I would ignore PYTHONHASHSEED; this is what it does besides, and no site, no bytecode written, no warnings.
-        command = [sys.executable, "-s", "-P", "-S", "-B", "-Wignore", str(_ZYGOTE), json.dumps(options)]
-        environment = {"PYTHONHASHSEED": str(replica + 1), "LC_ALL": "C.UTF-8", "PATH": os.defpath}
-        # The kernel kills the zygote with the thread that starts it: this one, whose loop drives it.
-        process = subprocess.Popen(  # noqa: ASYNC220 - a spawn of a millisecond, and no thread may do it for us
-            command,
-            env=environment,
-            pass_fds=[theirs.fileno()],
-            stdin=subprocess.DEVNULL,
-            start_new_session=True,
-            cwd="/",
-        )
-        theirs.close()
+        with theirs:
+            for end in (ours, theirs):
+                end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SOCKET_BUFFER)
+            options = {
+                "control": theirs.fileno(),
+                "parent": os.getpid(),
+                "preload": list(preload),
+                "path": [sysconfig.get_path("purelib"), sysconfig.get_path("platlib")],
+                "seed": replica,
+                "without": list(without),
+            }
+            try:
+                process = _spawn(options, PYTHONHASHSEED=str(replica + 1))
+            except OSError as error:
+                ours.close()
+                raise ZygoteDied(str(error)) from error
         zygote = cls(process)
         try:
             await zygote._loop.create_connection(lambda: zygote, sock=ours)
             async with asyncio.timeout(_START_S):
                 zygote.report = await zygote._greeting
-        except (ZygoteDied, TimeoutError) as error:
+        except TimeoutError as error:
             zygote.kill()
-            raise SandboxUnavailable(f"No isolated interpreter could be started: {error or 'no answer'}.") from error
+            raise ZygoteDied(f"the isolated interpreter did not start within {_START_S:.0f} s") from error
         except BaseException:
+            ours.close()
+            zygote._greeting.cancel()
             zygote.kill()
             raise
         return zygote
@@ -147,7 +143,7 @@ class Zygote(asyncio.Protocol):
         greeting = json.loads(self._buffer[protocol.GREETING.size :])
         self._buffer.clear()
         if "error" in greeting:
-            self._greeting.set_exception(ZygoteDied(greeting["error"]))
+            self._greeting.set_exception(SandboxUnavailable(f"No interpreter can be isolated: {greeting['error']}."))
         else:
             self._greeting.set_result(layers.report(greeting["layers"]))
 
@@ -166,3 +162,16 @@ class Zygote(asyncio.Protocol):
                 waiting.set_result(outcome)
         if self.freed:
             self.freed(self)
+
+
+def _spawn(options: dict[str, Any], **environment: str) -> subprocess.Popen[bytes]:
+    """Raises OSError. The kernel kills the zygote with the thread that called this, whose loop drives it."""
+    # -I would ignore PYTHONHASHSEED; this is what it does besides, and no site, no bytecode written, no warnings.
+    return subprocess.Popen(
+        [sys.executable, "-s", "-P", "-S", "-B", "-Wignore", str(_ZYGOTE), json.dumps(options)],
+        env={**environment, "LC_ALL": "C.UTF-8", "TZ": "UTC", "PATH": os.defpath},
+        pass_fds=[options["control"]],
+        stdin=subprocess.DEVNULL,
+        start_new_session=True,
+        cwd="/",
+    )

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
-from typing import ClassVar
+from typing import ClassVar, TypeVar
 
 from app.domain.ports import Execution, Isolation, Layer, Program
 from app.domain.values import dumps
@@ -14,6 +14,7 @@ from app.sandboxes.forkserver import layers, protocol, reading
 from app.sandboxes.forkserver.pool import Pool
 from app.sandboxes.forkserver.process import ZygoteDied
 
+_T = TypeVar("_T")
 REPLICAS = 2
 _TRIES = 3
 
@@ -45,7 +46,7 @@ class ForkServerSandbox:
         without = layers.left_out(strongest)
         pools = [Pool(size, preload, without, replica) for replica in range(REPLICAS)]
         try:
-            report = await pools[0].open()
+            report = await _persist(pools[0].open)
             report.demand(minimum)
             yield cls(pools, report)
         finally:
@@ -68,11 +69,20 @@ class ForkServerSandbox:
         header = protocol.REQUEST.pack(
             protocol.RUN, len(payload), limits.wall_ms, limits.cpu_ms, limits.memory_mb, limits.output_bytes
         )
-        reason = ""
-        for _ in range(_TRIES):
-            try:
-                response = await self._pools[replica].ask(header, payload, limits.wall_ms)
-                return reading.read(response, len(calls))
-            except (ZygoteDied, reading.Unexplained) as error:
-                reason = str(error)
-        raise SandboxUnavailable(f"A program could not be run in {_TRIES} tries: {reason}.")
+        pool = self._pools[replica]
+        return await _persist(lambda: _run(pool, header, payload, program))
+
+
+async def _run(pool: Pool, header: bytes, payload: bytes, program: Program) -> Execution:
+    return reading.read(await pool.ask(header, payload, program.limits.wall_ms), len(program.calls))
+
+
+async def _persist(attempt: Callable[[], Awaitable[_T]]) -> _T:
+    """Another interpreter takes over where one died. Raises SandboxUnavailable when several did."""
+    reasons = []
+    for _ in range(_TRIES):
+        try:
+            return await attempt()
+        except (ZygoteDied, reading.Unexplained) as error:
+            reasons.append(str(error))
+    raise SandboxUnavailable(f"The sandbox failed {_TRIES} times in a row: {'; '.join(reasons)}.")

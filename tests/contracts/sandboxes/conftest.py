@@ -1,0 +1,69 @@
+"""Every sandbox that is found, at every level that this machine gives."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import psutil
+import pytest
+import pytest_asyncio
+
+from app import registry
+from app.domain.ports import Call, Execution, Isolation, Limits, Outcome, Program, Sandbox, Status
+
+_LIMITS = Limits()
+CALM = "def f(x):\n    return [x, 'calm']\n"
+
+
+class Subject:
+    """A sandbox under test, with shorthands and a check that a run left nothing behind."""
+
+    def __init__(self, sandbox: Sandbox) -> None:
+        self.sandbox = sandbox
+
+    async def execute(
+        self, source: str, *calls: tuple[Any, ...], limits: Limits = _LIMITS, replica: int = 0
+    ) -> Execution:
+        """Calls `f` with each of `calls`; without any, once with no argument."""
+        wanted = tuple(Call("f", arguments) for arguments in calls or [()])
+        return await self.sandbox.run(Program(source, wanted, limits), replica=replica)
+
+    async def outcome(self, source: str, *arguments: Any, limits: Limits = _LIMITS, replica: int = 0) -> Outcome:
+        execution = await self.execute(source, arguments, limits=limits, replica=replica)
+        return execution.outcomes[0]
+
+    async def value(self, source: str, *arguments: Any) -> Any:
+        outcome = await self.outcome(source, *arguments)
+        assert outcome.status is Status.VALUE, outcome
+        return outcome.value
+
+    async def assert_calm(self) -> None:
+        """The next run is a normal one and nobody lives on."""
+        execution = await self.execute(CALM, (1,), ({2},))
+        assert [outcome.value for outcome in execution.outcomes] == [[1, "calm"], [{2}, "calm"]]
+        assert processes() == self.processes
+
+    processes: frozenset[int] = frozenset()
+
+
+def processes() -> frozenset[int]:
+    return frozenset(child.pid for child in psutil.Process().children(recursive=True))
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module", params=registry.sandboxes())
+async def backend(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module", params=list(Isolation), ids=str)
+async def subject(request: pytest.FixtureRequest, backend: str) -> AsyncIterator[Subject]:
+    level: Isolation = request.param
+    opened = registry.sandbox(backend).open(strongest=level)  # type: ignore[attr-defined]
+    async with opened as sandbox:
+        if sandbox.isolation is not level:
+            pytest.skip(f"this machine gives {sandbox.isolation}, not {level}")
+        subject = Subject(sandbox)
+        await subject.execute(CALM, (1,), replica=1)
+        subject.processes = processes()
+        yield subject
