@@ -30,6 +30,11 @@ PIP_TO_UV = {
     "trusted-host": "UV_INSECURE_HOST",
     "proxy": "ALL_PROXY",
 }
+UV = {
+    "UV_PYTHON_DOWNLOADS": "never",
+    "UV_INDEX_STRATEGY": "unsafe-best-match",  # all indexes alike, as pip does; hashes make it safe
+    "UV_SYSTEM_CERTS": "true",  # as pip does
+}
 # A lock file must not depend on the packages that one machine happens to have.
 NOT_FOR_LOCKS = {"UV_INDEX", "UV_FIND_LINKS"}
 
@@ -48,7 +53,7 @@ class Toolbox:
             stamp.write_text(wanted)
 
     def uv(self, *arguments: str | Path, for_lock: bool = False) -> None:
-        settings = {name: value for name, value in self.from_pip().items() if not (for_lock and name in NOT_FOR_LOCKS)}
+        settings = {name: value for name, value in self.settings().items() if not (for_lock and name in NOT_FOR_LOCKS)}
         run(HOME / "lib" / "bin" / "uv", *arguments, environment=settings)
 
     def npm(self, *arguments: str | Path) -> None:
@@ -56,21 +61,21 @@ class Toolbox:
 
     def node(self, script: str | Path, *arguments: str | Path, **environment: str) -> None:
         path = f"{NODE / 'bin'}{os.pathsep}{os.environ.get('PATH', '')}"
-        run(NODE / "bin" / "node", script, *arguments, environment={"PATH": path, **environment})
+        settings = {"PATH": path, "NODE_USE_SYSTEM_CA": "1", **environment}  # certificates: as the machine trusts
+        run(NODE / "bin" / "node", script, *arguments, environment=settings)
 
-    def from_pip(self) -> dict[str, str]:
-        """pip's own settings as uv's; what the user has set for uv comes first."""
-        settings = {"UV_PYTHON_DOWNLOADS": "never", "UV_INDEX_STRATEGY": "unsafe-best-match"}  # as pip searches; hashed
-        if self.installer[1:3] != ("-m", "pip"):
-            return settings
-        listed = subprocess.run([*self.installer[:3], "config", "list"], capture_output=True, text=True, check=False)
-        for line in sorted(listed.stdout.splitlines(), reverse=True):  # :env: last, so that it wins
-            key, _, value = line.partition("=")
-            name = PIP_TO_UV.get(key.rpartition(".")[2])
-            if name and name not in os.environ:
-                separator = "," if name == "UV_FIND_LINKS" else " "
-                settings[name] = separator.join(ast.literal_eval(value).split())
-        return settings
+    def settings(self) -> dict[str, str]:
+        """uv's settings, pip's own among them; what the user has set for uv comes first."""
+        settings = dict(UV)
+        if self.installer[1:3] == ("-m", "pip"):
+            listed = subprocess.run(
+                [*self.installer[:3], "config", "list"], capture_output=True, text=True, check=False
+            )
+            for line in sorted(listed.stdout.splitlines(), reverse=True):  # :env: last, so that it wins
+                key, _, value = line.partition("=")
+                if name := PIP_TO_UV.get(key.rpartition(".")[2]):
+                    settings[name] = ("," if name == "UV_FIND_LINKS" else " ").join(ast.literal_eval(value).split())
+        return {name: value for name, value in settings.items() if name not in os.environ}
 
 
 # pip refuses --target together with what some users have set for every day.
@@ -105,9 +110,8 @@ def works(*command: str | Path) -> bool:
 def run(*command: str | Path, environment: dict[str, str] | None = None) -> None:
     """Raises SystemExit with the command when it fails; its own message stands above."""
     if subprocess.run(command, cwd=ROOT, env=os.environ | (environment or {}), check=False).returncode:
-        fail(
-            f"Failed: {' '.join(map(str, command))}\nMend what is said above (network, index, disk), then run it again."
-        )
+        line = " ".join(map(str, command))
+        fail(f"Failed: {line}\nMend what is said above (network, index, disk), then run this again.")
 
 
 def fail(message: str) -> NoReturn:
