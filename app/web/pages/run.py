@@ -47,7 +47,7 @@ class RunPage:
     cursor: int
 
 
-@router.get("/runs/{run_id}")
+@router.get("/runs/{run_id:int}")
 def run_page(request: Request, work: Work, member: Member, pages: PagesDep, run_id: Id) -> Response:
     run = _found(work, member.workspace_id, run_id)
     cursor = feed.newest_event(work, member.workspace_id, run.id)  # before the figures, so that none is missed
@@ -84,7 +84,7 @@ def run_page(request: Request, work: Work, member: Member, pages: PagesDep, run_
 def _by_turn(run_id: int, arm: ArmSummary | None) -> list[tuple[int, int, str]]:
     if arm is None:
         return []
-    return [(usable, calls, f"/runs/{run_id}/tree?turn={turn}") for turn, (usable, calls) in arm.usable_by_turn.items()]
+    return [(usable, calls, f"/runs/{run_id:int}/tree?turn={turn}") for turn, (usable, calls) in arm.usable_by_turn.items()]
 
 
 def _remaining(summary: RunSummary) -> float | None:
@@ -94,7 +94,7 @@ def _remaining(summary: RunSummary) -> float | None:
     return summary.seconds * (1 - summary.progress) / summary.progress
 
 
-@router.get("/runs/{run_id}/config.yaml")
+@router.get("/runs/{run_id:int}/config.yaml")
 def run_yaml(work: Work, member: Member, run_id: Id) -> Response:
     run = _found(work, member.workspace_id, run_id)
     return Response(
@@ -104,7 +104,7 @@ def run_yaml(work: Work, member: Member, run_id: Id) -> Response:
     )
 
 
-@router.post("/runs/{run_id}/state")
+@router.post("/runs/{run_id:int}/state")
 def change_state(
     work: Work,
     member: Member,
@@ -122,7 +122,7 @@ def change_state(
         "archive": "Archived.",
         "restore": "Back in the list.",
     }
-    return redirect(f"/runs/{run_id}", flash=said[action])
+    return redirect(f"/runs/{run_id:int}", flash=said[action])
 
 
 def _found(work: Work, workspace_id: int, run_id: int) -> Run:

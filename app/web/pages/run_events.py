@@ -71,7 +71,7 @@ class Feed:
         self._told = {number: at for number, at in self._told.items() if number > self._floor}
 
 
-@router.get("/runs/{run_id}/events")
+@router.get("/runs/{run_id:int}/events")
 def run_events(
     request: Request,
     work: Work,
