@@ -1,6 +1,7 @@
-"""An OpenAI-compatible server for tests, answering with the procedural engine, and failing on demand.
+"""An OpenAI-compatible server for tests, failing on demand.
 
-It sees only prompts and reads the facts back out of them, so that the whole path of a language model is walked.
+Whatever answers behind it sees only what came over HTTP. `procedural` reads the facts back out of the prompts and
+answers with the procedural engine, so that the whole path of a language model is walked; `saying` repeats one text.
 """
 
 from __future__ import annotations
@@ -8,123 +9,176 @@ from __future__ import annotations
 import asyncio
 import json
 from collections import deque
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
 from aiohttp import web
 
 from app import registry
-from app.domain.ports import AttemptRequest, EngineContext, ProposalRequest, Student, Teacher
-from app.domain.problem import Message, Reply
+from app.domain.ports import AttemptRequest, EngineContext, ProposalRequest
+from app.domain.problem import Message
 from app.isolation import open_sandbox
 from tests.support.brief_from_prompt import read_brief, read_view
 
-# What a server can do instead of answering; `replies` below shows each.
-FAULTS = (
-    "overloaded",  # 503 without Retry-After
-    "crash",  # 500
-    "disconnect",  # the connection is cut in the middle of the body
-    "stall",  # no answer
-    "nonsense",  # 200 with something that is no JSON
-    "wrong_model",  # another model's name
-    "fewer",  # fewer choices than asked
-    "cut",  # replies that end in the middle
-    "overflow",  # 400: the prompt is longer than the context
-    "unauthorised",  # 401
-)
+Body = dict[str, Any]
+# The texts of all samples of a request. It depends on the request alone, and sample i on `seed` + i, as in vLLM.
+Model = Callable[[Body], Awaitable[list[str]]]
+
+# Trouble that passes: asking again gives the answer that would have come at once.
+PASSING = ("overloaded", "limited", "crash", "disconnect", "hang_up", "nonsense", "abandoned", "fewer")
+# Trouble that stays as long as its cause.
+LASTING = ("stall", "trickle", "wrong_model", "overflow", "unauthorised", "unknown_model")
+
+_REFUSALS: dict[str, tuple[int, Body]] = {
+    "overloaded": (503, {"error": {"message": "the queue is full"}}),
+    "limited": (429, {"error": {"message": "too many requests"}}),
+    "crash": (500, {"error": {"message": "EngineDeadError"}}),
+    "unauthorised": (401, {"error": {"message": "Incorrect API key provided: sk-1***9"}}),
+    "unknown_model": (404, {"error": {"message": "The model does not exist.", "param": "model"}}),
+    "overflow": (
+        400,
+        {"error": {"message": "This model's maximum context length is 64 tokens.", "param": "input_tokens"}},
+    ),
+}
 
 
 @dataclass
 class ModelServer:
-    """`faults` are met by the next requests, one each; `requests` are the bodies that came."""
+    """What it answers with, when it fails, and what it was asked."""
 
-    url: str
-    teacher: Teacher
-    student: Student
-    faults: deque[str] = field(default_factory=deque)
-    requests: list[dict[str, object]] = field(default_factory=list)
-    think: bool = False  # split reasoning off the way vLLM does
+    model: Model
+    url: str = ""
+    faults: deque[str | web.StreamResponse] = field(default_factory=deque)  # met by the next requests, one each
+    failing: str = ""  # met by every request
+    spares: Callable[[Body], bool] = lambda _: False  # requests that never fail
+    every: int = 0  # every so many requests meet passing trouble, one kind after another
+    thinking: bool = False  # split reasoning off the way vLLM does
+    requests: list[Body] = field(default_factory=list)
+    headers: list[dict[str, str]] = field(default_factory=list)
+    met: list[str] = field(default_factory=list)
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
-        body = await request.json()
+        body: Body = await request.json()
         self.requests.append(body)
-        fault = self.faults.popleft() if self.faults else ""
-        if fault == "overloaded":
-            return web.Response(status=503, text="the queue is full")
-        if fault == "crash":
-            return web.Response(status=500, text="EngineDeadError")
-        if fault == "unauthorised":
-            return web.Response(status=401, text="no such key")
-        if fault == "overflow":
-            error = {"error": {"message": "This model's maximum context length is 64 tokens", "param": "input_tokens"}}
-            return web.json_response(error, status=400)
+        self.headers.append(dict(request.headers))
+        fault = self._fault(body)
+        if isinstance(fault, web.StreamResponse):
+            return fault
+        if fault:
+            self.met.append(fault)
+        if fault in _REFUSALS:
+            status, refusal = _REFUSALS[fault]
+            return web.json_response(refusal, status=status)
         if fault == "stall":
             await asyncio.sleep(3600)
         if fault == "nonsense":
             return web.Response(text="<html>It works!</html>", content_type="text/html")
-        replies = await self._replies(request.path, body)
-        if fault == "fewer":
-            replies = replies[: max(1, len(replies) // 2)]
-        answer = self._body(body, replies, "another-model" if fault == "wrong_model" else str(body["model"]), fault)
+        if fault == "hang_up":
+            return _cut_off(request, web.StreamResponse())
+        answer = self._completion(body, await self.model(body), fault)
+        if fault == "trickle":
+            response = web.StreamResponse()
+            await response.prepare(request)
+            while True:
+                await response.write(b" ")
+                await asyncio.sleep(0.01)
         if fault == "disconnect":
             response = web.StreamResponse(headers={"Content-Length": "100000", "Content-Type": "application/json"})
             await response.prepare(request)
             await response.write(json.dumps(answer)[:100].encode())
-            request.transport.close()
-            return response
+            return _cut_off(request, response)
         return web.json_response(answer)
 
-    async def _replies(self, path: str, body: dict[str, object]) -> list[Reply]:
-        rng, n = int(body["seed"]), int(body["n"])
-        if path.endswith("/chat/completions"):
-            messages = [Message(m["role"], m["content"]) for m in body["messages"]]
-            if messages[0].role == "system":
-                brief = read_brief(messages, rng)
-                return [await self.teacher.propose(ProposalRequest(brief, tuple(messages)))]
-            prompt = messages[-1].content
-        else:
-            prompt = str(body["prompt"])
-        environment, view = read_view(prompt)
-        return await self.student.attempt(AttemptRequest(environment, view, (), prompt, n, rng))
+    def _fault(self, body: Body) -> str | web.StreamResponse:
+        if self.spares(body):
+            return ""
+        if self.faults:
+            return self.faults.popleft()
+        if self.every and len(self.requests) % self.every == 0:
+            return PASSING[len(self.requests) // self.every % len(PASSING)]
+        return self.failing
 
-    def _body(self, body: dict[str, object], replies: Sequence[Reply], model: str, fault: str) -> dict[str, object]:
-        choices = []
-        for index, reply in enumerate(replies):
-            text = reply.text[: len(reply.text) // 2] if fault == "cut" else reply.text
-            choice: dict[str, object] = {"index": index, "finish_reason": "length" if fault == "cut" else "stop"}
+    def _completion(self, body: Body, texts: list[str], fault: str) -> Body:
+        if fault == "fewer":
+            texts = texts[: max(1, len(texts) // 2)]
+        end = {"cut": "length", "abandoned": "abort"}.get(fault, "stop")
+        choices: list[Body] = []
+        for index, text in enumerate(texts):
+            shown = text[: len(text) // 2] if fault == "cut" else text
+            choice: Body = {"index": index, "finish_reason": end}
             if "prompt" in body:
-                choice["text"] = text
-            elif self.think:
-                choice["message"] = {"role": "assistant", "content": text, "reasoning": "Let me think."}
+                choice["text"] = shown
             else:
-                choice["message"] = {"role": "assistant", "content": text}
+                choice["message"] = {"role": "assistant", "content": shown}
+                if self.thinking:
+                    choice["message"]["reasoning"] = "Let me think."
             choices.append(choice)
-        words = sum(len(reply.text.split()) for reply in replies)
-        usage = {"prompt_tokens": len(json.dumps(body).split()), "completion_tokens": words}
-        return {"id": "x", "object": "chat.completion", "model": model, "choices": choices, "usage": usage}
+        usage = {
+            "prompt_tokens": len(json.dumps(body).split()),
+            "completion_tokens": sum(len(t.split()) for t in texts),
+        }
+        name = "another-model" if fault == "wrong_model" else body["model"]
+        return {"id": "x", "object": "chat.completion", "model": name, "choices": choices, "usage": usage}
+
+
+def _cut_off(request: web.Request, response: web.StreamResponse) -> web.StreamResponse:
+    if request.transport is not None:
+        request.transport.abort()
+    return response
 
 
 @asynccontextmanager
-async def serve(host: str = "127.0.0.1") -> AsyncIterator[ModelServer]:
-    """Serves on a free port for the length of the block."""
+async def serve(model: Model, *, port: int = 0) -> AsyncIterator[ModelServer]:
+    """Serves on `port`, or a free one, for the length of the block."""
+    server = ModelServer(model)
+    app = web.Application(client_max_size=64 << 20)
+    app.router.add_post("/v1/chat/completions", server.answer)
+    app.router.add_post("/v1/completions", server.answer)
+    runner = web.AppRunner(app, shutdown_timeout=0.1)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, "127.0.0.1", port).start()
+        server.url = f"http://127.0.0.1:{runner.addresses[0][1]}/v1"
+        yield server
+    finally:
+        await runner.cleanup()
+
+
+def is_teachers(body: Body) -> bool:
+    """Whether a request asks for a problem rather than for an answer to one."""
+    return "messages" in body and body["messages"][0]["role"] == "system"
+
+
+def saying(text: str) -> Model:
+    """A model that always says the same."""
+
+    async def answer(body: Body) -> list[str]:
+        return [text] * int(body["n"])
+
+    return answer
+
+
+@asynccontextmanager
+async def procedural() -> AsyncIterator[Model]:
+    """The procedural teacher and student behind a server."""
     engine = registry.engine("procedural")
     context = EngineContext(open_sandbox)
     async with (
         engine.teacher(engine.TeacherOptions(), context) as teacher,
         engine.student(engine.StudentOptions(), context) as student,
     ):
-        server = ModelServer("", teacher, student)
-        app = web.Application(client_max_size=64 << 20)
-        app.router.add_post("/v1/chat/completions", server.answer)
-        app.router.add_post("/v1/completions", server.answer)
-        runner = web.AppRunner(app, shutdown_timeout=0.1)
-        await runner.setup()
-        site = web.TCPSite(runner, host, 0)
-        await site.start()
-        port = site._server.sockets[0].getsockname()[1]
-        server.url = f"http://{host}:{port}/v1"
-        try:
-            yield server
-        finally:
-            await runner.cleanup()
+
+        async def answer(body: Body) -> list[str]:
+            return list(await asyncio.gather(*(one(body, int(body["seed"]) + i) for i in range(int(body["n"])))))
+
+        async def one(body: Body, seed: int) -> str:
+            if is_teachers(body):
+                messages = tuple(Message(m["role"], m["content"]) for m in body["messages"])
+                return (await teacher.propose(ProposalRequest(read_brief(messages, seed), messages))).text
+            prompt = str(body["prompt"]) if "prompt" in body else str(body["messages"][-1]["content"])
+            environment, view = read_view(prompt)
+            return (await student.attempt(AttemptRequest(environment, view, (), prompt, 1, seed)))[0].text
+
+        yield answer
