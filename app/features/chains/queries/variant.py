@@ -18,19 +18,15 @@ def variant(session: Session, workspace_id: int, variant_id: int) -> Variant | N
 
 
 def seed_and_teacher(session: Session, chain_id: int) -> tuple[SeedView, Profile]:
-    seed, set_name, teacher = (
-        session.execute(
-            select(Seed, SeedSet.name, ModelProfile)
-            .select_from(Chain)
-            .join(Seed, Seed.id == Chain.seed_id)
-            .join(SeedSet, SeedSet.id == Seed.seed_set_id)
-            .join(Run, Run.id == Chain.run_id)
-            .join(ModelProfile, ModelProfile.id == Run.teacher_profile_id)
-            .where(Chain.id == chain_id)
-        )
-        .one()
-        .tuple()
-    )
+    seed, set_name, teacher = session.execute(
+        select(Seed, SeedSet.name, ModelProfile)
+        .select_from(Chain)
+        .join(Seed, Seed.id == Chain.seed_id)
+        .join(SeedSet, SeedSet.id == Seed.seed_set_id)
+        .join(Run, Run.id == Chain.run_id)
+        .join(ModelProfile, ModelProfile.id == Run.teacher_profile_id)
+        .where(Chain.id == chain_id)
+    ).one()
     view = SeedView(seed.id, seed.kind, seed.text, seed.language, seed.licence, seed.source, seed.digest, set_name)
     return view, _profile(teacher)
 
@@ -78,4 +74,4 @@ def attempt_counts(session: Session, measurement_id: int) -> dict[str, int]:
         .where(Attempt.measurement_id == measurement_id)
         .group_by(Attempt.verdict)
     )
-    return dict(rows.tuples().all())
+    return {verdict: int(count) for verdict, count in rows}

@@ -1,0 +1,85 @@
+"""Two people at the same moment: their transactions really overlap."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from threading import Event
+
+import pytest
+from sqlalchemy import select, text
+
+from app.db import unit_of_work
+from app.errors import Conflict
+from app.features.review import service
+from app.features.review.schemas import Ballot, Outcome
+from app.models import Decision, Variant
+from tests.features.review.conftest import Team
+
+
+def overlapping(first: Callable[..., Outcome], second: Callable[..., Outcome]) -> tuple[Outcome, Future[Outcome]]:
+    """Runs `second` to the point where it waits for `first`'s open transaction, then lets both end."""
+    started = Event()
+
+    def run_second() -> Outcome:
+        with unit_of_work() as session:
+            session.execute(text("select 1"))
+            started.set()
+            return second(session)
+
+    with ThreadPoolExecutor(1) as pool:
+        with unit_of_work() as session:
+            outcome = first(session)
+            later = pool.submit(run_second)
+            started.wait(10)
+            _wait_for_a_lock()
+        later.exception(10)
+    return outcome, later
+
+
+def _wait_for_a_lock() -> None:
+    """Until another session waits for a lock that an open transaction holds."""
+    waiting = text(
+        "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'"
+    )
+    while True:
+        with unit_of_work() as session:
+            if session.execute(waiting).scalar_one():
+                return
+
+
+def test_both_approvals_are_kept_and_the_later_one_is_told(team: Team) -> None:
+    variant, ballot = team.variants["2.1"], team.approval("2.1")
+    first, second = overlapping(
+        lambda session: service.decide(session, team.ada, variant, ballot),
+        lambda session: service.decide(session, team.grace, variant, ballot),
+    )
+    assert first.message == "Approved 2.1."
+    assert "Ada approved it as well" in second.result().message
+    with unit_of_work() as session:
+        users = session.execute(select(Decision.user_id).where(Decision.variant_id == variant)).scalars().all()
+        assert sorted(users) == sorted([team.ada.user_id, team.grace.user_id])
+
+
+def test_the_same_person_in_two_tabs_has_one_vote(team: Team) -> None:
+    variant, ballot = team.variants["2.1"], team.approval("2.1")
+    first, second = overlapping(
+        lambda session: service.decide(session, team.ada, variant, ballot),
+        lambda session: service.decide(session, team.ada, variant, ballot),
+    )
+    assert second.result().repeated
+    assert second.result().decision_id == first.decision_id
+
+
+def test_opposite_decisions_do_not_overwrite_each_other(team: Team) -> None:
+    variant = team.variants["2.1"]
+    reject = Ballot(kind="reject", reason="unclear", content_hash=team.hashes["2.1"], seen=0)
+    first, second = overlapping(
+        lambda session: service.decide(session, team.ada, variant, team.approval("2.1")),
+        lambda session: service.decide(session, team.grace, variant, reject),
+    )
+    assert first.state == "approved"
+    with pytest.raises(Conflict, match="Ada approved 2.1"):
+        second.result()
+    with unit_of_work() as session:
+        assert session.get_one(Variant, variant).review == "approved"
