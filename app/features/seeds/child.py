@@ -17,13 +17,14 @@ from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
 from app.domain.seeds import SeedDraft
-from app.errors import AppError
+from app.errors import AppError, InvalidInput
 from app.features.seeds.reading import archive, folder, jsonl, sources
 from app.features.seeds.reading.check import checked
 from app.features.seeds.schemas import Format, ImportOptions, Rejected
 
 MEMORY = 2 << 30  # bytes of address space
 CPU_S = 900
+MAX_CHARACTERS = 1 << 28  # of all seeds together: a few bytes of Parquet can stand for more
 
 
 def main(form: Format, name: str, options_json: str, root: str = ".") -> None:
@@ -31,9 +32,18 @@ def main(form: Format, name: str, options_json: str, root: str = ".") -> None:
     resource.setrlimit(resource.RLIMIT_CPU, (CPU_S, CPU_S))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     options = ImportOptions.model_validate_json(options_json)
+    read_so_far = 0
     try:
         for found in read(form, name, Path(root), sys.stdin.buffer, options):
-            _tell("seed" if isinstance(found, SeedDraft) else "rejected", asdict(found))
+            if isinstance(found, Rejected):
+                _tell("rejected", asdict(found))
+                continue
+            read_so_far += len(found.text)
+            if read_so_far > MAX_CHARACTERS:
+                raise InvalidInput(
+                    f"{name} holds more than {MAX_CHARACTERS} characters of code.", field="file", remedy="Split it."
+                )
+            _tell("seed", asdict(found))
     except AppError as error:
         _tell("refused", {"message": error.message, "field": error.field, "remedy": error.remedy})
     except MemoryError:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
+
 from app.domain.code import parse
 from app.domain.seeds import SeedDraft
 from app.features.seeds.schemas import MAX_TEXT, Rejected
 
-# Below this share of printable characters a text is taken for binary data that happens to decode.
-_PRINTABLE = 0.9
+# Above this share of control characters a text is taken for binary data that happens to decode.
+_BINARY = 0.1
+_CONTROL = re.compile("[\x01-\x08\x0b\x0e-\x1f\x7f-\x9f\ufffd]")
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 def checked(draft: SeedDraft, where: str, *, field: str = "text") -> SeedDraft | Rejected:
@@ -39,7 +43,6 @@ def _unusable(text: str) -> str:
     """What is wrong with the characters, or nothing."""
     if "\x00" in text:
         return "It holds NUL characters: binary data."
-    if any("\ud800" <= char <= "\udfff" for char in text):
+    if _SURROGATE.search(text):
         return "It holds half a surrogate pair, which is no character."
-    printable = sum(char.isprintable() or char in "\n\t\f" for char in text)
-    return "" if printable >= _PRINTABLE * len(text) else "It looks like binary data."
+    return "It looks like binary data." if len(_CONTROL.findall(text)) > _BINARY * len(text) else ""
