@@ -71,11 +71,18 @@ class Toolbox:
             listed = subprocess.run(
                 [*self.installer[:3], "config", "list"], capture_output=True, text=True, check=False
             )
-            for line in sorted(listed.stdout.splitlines(), reverse=True):  # :env: last, so that it wins
-                key, _, value = line.partition("=")
-                if name := PIP_TO_UV.get(key.rpartition(".")[2]):
-                    settings[name] = ("," if name == "UV_FIND_LINKS" else " ").join(ast.literal_eval(value).split())
+            settings |= from_pip(listed.stdout)
         return {name: value for name, value in settings.items() if name not in os.environ}
+
+
+def from_pip(listed: str) -> dict[str, str]:
+    """What `pip config list` says, as uv's settings."""
+    settings = {}
+    for line in sorted(listed.splitlines(), reverse=True):  # :env: last, so that it wins
+        key, _, value = line.partition("=")
+        if name := PIP_TO_UV.get(key.rpartition(".")[2]):
+            settings[name] = ("," if name == "UV_FIND_LINKS" else " ").join(ast.literal_eval(value).split())
+    return settings
 
 
 # pip refuses --target together with what some users have set for every day.
