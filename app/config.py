@@ -41,6 +41,12 @@ class Settings(BaseSettings):
     lease_s: float = Field(default=45.0, gt=0, description="Seconds after which a silent lane loses its chains.")
     heartbeat_s: float = Field(default=10.0, gt=0, description="Seconds between two renewals of a lane's leases.")
     control_s: float = Field(default=1.0, gt=0, description="Seconds between two looks at pause and cancel.")
+    retry_pause_s: float = Field(
+        default=0.5, gt=0, description="Seconds before a failed request to a model is made again; doubles up to 20."
+    )
+    retry_for_s: float = Field(
+        default=300.0, ge=0, description="Seconds of trouble with a model after which the run pauses and says why."
+    )
     reconcile_s: float = Field(default=15.0, gt=0, description="Seconds between two searches for stalled runs.")
 
     minimum_isolation: Literal["full", "contained", "filtered"] = Field(

@@ -7,9 +7,7 @@ variant of the current turn got, and goes on from there.
 from __future__ import annotations
 
 import asyncio
-import logging
-import random
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Concatenate, ParamSpec, TypeVar
 
@@ -21,8 +19,9 @@ from app.domain.problem import InvalidProposal, Judgement, Problem, Reply, Verdi
 from app.domain.randomness import derive
 from app.domain.summary import representatives
 from app.domain.tree import Brief, Node, PastTurn, Place, Step
-from app.errors import AppError, EngineError, SandboxUnavailable
+from app.errors import EngineError
 from app.features.runs import stages
+from app.features.runs.asking import Asker, ContextOverflow, Patience, StageFailed, Stopped
 from app.features.runs.claims import Claim
 from app.features.runs.ledger import Ledger
 from app.features.runs.schemas import RunConfig
@@ -30,28 +29,9 @@ from app.features.runs.stages import Provenance, StoredVariant
 
 P = ParamSpec("P")
 T = TypeVar("T")
-_log = logging.getLogger(__name__)
 
-# A failed request is made again with the same seed, so that a fault changes no result. Seven tries with doubling
-# pauses outlast the restart of a model server; what lasts longer pauses the run and tells why.
-TRIES = 7
-FIRST_PAUSE_S = 0.5
-LONGEST_PAUSE_S = 20.0
-JUDGING_TRIES = 3
-
-
-class StageFailed(Exception):
-    """Infrastructure that stayed broken: nothing is recorded but the incident, and the run pauses."""
-
-    def __init__(self, stage: str, kind: str, cause: AppError) -> None:
-        super().__init__(f"{stage}: {cause}")
-        self.stage = stage
-        self.kind = kind
-        self.cause = cause
-
-
-class Stopped(Exception):
-    """The lane is ending: the chain stands at a stage boundary, for another lane to go on with."""
+# Verdicts that an infrastructure error hit are sought this often in all, then left out of the pass rate.
+_JUDGING_TRIES = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +43,7 @@ class Tools:
     teacher: Teacher
     student: Student
     student_profile_id: int
+    patience: Patience
     stopping: asyncio.Event
 
 
@@ -79,23 +60,31 @@ class Grower:
         # The baseline spends the same number of proposals, one at a time.
         turns = config.turns if claim.arm == "main" else config.turns * config.branching
         self._plan = Plan(turns, config.branching if claim.arm == "main" else 1, config.target.band)
+        self._asker = Asker(claim, tools.ledger, tools.patience, tools.stopping)
         self._variants: dict[Place, StoredVariant] = {}
 
     async def run(self) -> None:
         """Raises LeaseLost, StageFailed, Stopped or CancelledError; the ledger is consistent after each."""
+        try:
+            reason = await self._take_turns()
+        except ContextOverflow:
+            reason = "context_overflow"
+        await self._write(stages.save_end, "finished", reason)
+
+    async def _take_turns(self) -> str:
+        """Grows turn after turn; returns why there is no further one."""
         for variant in await self._write(stages.load_variants, self._tools.student_profile_id):
             self._variants[variant.node.place] = variant
         turn = self._claim.next_turn
         while steps := self._strategy.next([v.node for v in self._before(turn)], self._plan):
-            try:
-                async with asyncio.TaskGroup() as branches:
-                    for branch, step in enumerate(steps, 1):
-                        branches.create_task(self._grow(Place(turn, branch), step))
-            except BaseExceptionGroup as group:
-                raise _first(group) from group
+            # No branch is thrown away for the trouble of another: each comes to its end or to a stage boundary.
+            branches = (self._grow(Place(turn, branch), step) for branch, step in enumerate(steps, 1))
+            ends = await asyncio.gather(*branches, return_exceptions=True)
+            if errors := [end for end in ends if end is not None]:
+                raise _gravest(errors)
             await self._write(stages.save_turn, turn)
             turn += 1
-        await self._write(stages.save_end, "finished", "turns_used" if turn > self._plan.turns else "strategy_ended")
+        return "turns_used" if turn > self._plan.turns else "strategy_ended"
 
     def _before(self, turn: int) -> list[StoredVariant]:
         return [variant for place, variant in sorted(self._variants.items()) if place.turn < turn]
@@ -122,7 +111,7 @@ class Grower:
             options=self._options.model_dump(mode="json"),
         )
         request = ProposalRequest(brief, prompts.teacher_messages(brief, self._environment.reasons))
-        reply = await self._ask("teacher", lambda: self._tools.teacher.propose(request))
+        reply = await self._asker.ask("teacher", lambda: self._tools.teacher.propose(request))
         parent = self._variants[step.parent] if step.parent else None
         provenance = Provenance(
             prompts.prompt_hash(self._claim.environment),
@@ -153,11 +142,14 @@ class Grower:
             if twin is not None:
                 raise InvalidProposal("duplicate", f"This is the problem of turn {twin} again; write a different one.")
         except InvalidProposal as invalid:
-            await self._write(stages.save_invalid, place, variant.id, invalid.code, invalid.detail)
-            node = replace(variant.node, invalid=invalid.code)
-            return replace(variant, stage="done", node=node, invalid_detail=invalid.detail)
+            return await self._reject(variant, invalid)
         await self._write(stages.save_checked, place, variant.id, problem, content_hash(problem), key)
         return replace(variant, stage="checked", problem=problem, fingerprint=key)
+
+    async def _reject(self, variant: StoredVariant, invalid: InvalidProposal) -> StoredVariant:
+        await self._write(stages.save_invalid, variant.node.place, variant.id, invalid.code, invalid.detail)
+        node = replace(variant.node, invalid=invalid.code)
+        return replace(variant, stage="done", node=node, invalid_detail=invalid.detail)
 
     async def _checked(self, reply: Reply) -> Problem:
         try:
@@ -166,8 +158,8 @@ class Grower:
             if reply.finish_reason == "length":
                 raise InvalidProposal("reply_cut", "The reply was cut at the length limit; be shorter.") from invalid
             raise
-        return await self._ask(
-            "check", lambda: self._environment.check(draft, self._tools.sandbox, self._options), tries=JUDGING_TRIES
+        return await self._asker.ask(
+            "check", lambda: self._environment.check(draft, self._tools.sandbox, self._options)
         )
 
     async def _attempt(self, variant: StoredVariant) -> StoredVariant:
@@ -182,7 +174,11 @@ class Grower:
             rng=self._rng(place, "student"),
             stop=prompts.BASE_STOP,
         )
-        replies = await self._ask("student", lambda: self._tools.student.attempt(request))
+        try:
+            replies = await self._asker.ask("student", lambda: self._tools.student.attempt(request))
+        except ContextOverflow:
+            too_long = InvalidProposal("too_long", "The problem does not fit into the solver's context.")
+            return await self._reject(variant, too_long)
         if len(replies) != request.n:
             raise StageFailed("student", "wrong_count", _miscounted(len(replies), request.n))
         await self._write(
@@ -219,14 +215,13 @@ class Grower:
 
     async def _judged(self, problem: Problem, replies: Sequence[str]) -> list[Judgement]:
         """One judgement per reply; those that met an infrastructure error are judged again, then left as errors."""
-        if self._tools.stopping.is_set():
-            raise Stopped
+        self._asker.go_on()
         judgements = await self._environment.verify(problem, replies, self._tools.sandbox)
-        for attempt in range(1, JUDGING_TRIES):
+        for attempt in range(1, _JUDGING_TRIES):
             broken = [i for i, judgement in enumerate(judgements) if judgement.verdict is Verdict.ERROR]
             if not broken:
                 break
-            await asyncio.sleep(_pause(attempt))
+            await asyncio.sleep(self._tools.patience.pause(attempt))
             again = await self._environment.verify(problem, [replies[i] for i in broken], self._tools.sandbox)
             for i, judgement in zip(broken, again, strict=True):
                 judgements[i] = judgement
@@ -245,30 +240,6 @@ class Grower:
             examples=representatives(judged),
         )
 
-    async def _ask(self, stage: str, request: Callable[[], Awaitable[T]], tries: int = TRIES) -> T:
-        """Repeats a request that failed for a passing reason. Raises StageFailed when it stays broken."""
-        if self._tools.stopping.is_set():
-            raise Stopped
-        for attempt in range(1, tries + 1):
-            try:
-                return await request()
-            except (EngineError, SandboxUnavailable) as error:
-                kind = error.kind if isinstance(error, EngineError) else "sandbox"
-                if not error.retryable or attempt == tries:
-                    raise StageFailed(stage, kind, error) from error
-                _log.warning("chain %s, %s: %s; trying again", self._claim.chain_id, stage, error)
-                await self._tools.ledger.write(
-                    stages.save_incident,
-                    self._claim.workspace_id,
-                    self._claim.run_id,
-                    self._claim.chain_id,
-                    stage,
-                    kind,
-                    str(error),
-                )
-                await asyncio.sleep(_pause(attempt))
-        raise AssertionError("unreachable: the last try returns or raises")
-
     async def _write(self, action: Callable[Concatenate[Session, Claim, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         return await self._tools.ledger.write(action, self._claim, *args, **kwargs)
 
@@ -286,18 +257,10 @@ def _problem(variant: StoredVariant) -> Problem:
     return variant.problem
 
 
-def _pause(attempt: int) -> float:
-    """Seconds before the next try: doubling, jittered so that many chains do not come back at once."""
-    return min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2.0 ** (attempt - 1)) * random.uniform(0.5, 1.5)  # noqa: S311
-
-
 def _miscounted(got: int, wanted: int) -> EngineError:
     return EngineError("wrong_count", f"The student returned {got} replies instead of {wanted}.", retryable=False)
 
 
-def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
-    """The one error to go on with: the others are of the same turn and will show again if they last."""
-    error: BaseException = group
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    return error
+def _gravest(errors: Sequence[BaseException]) -> BaseException:
+    """The one to go on with. An overflow ends the chain: only when every other branch is done."""
+    return min(errors, key=lambda error: (isinstance(error, ContextOverflow), isinstance(error, Stopped)))

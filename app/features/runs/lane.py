@@ -19,10 +19,11 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from app import registry
 from app.config import Settings, settings
 from app.domain.ports import EngineContext, Sandbox, Student, Teacher
-from app.errors import AppError, LeaseLost
+from app.errors import AppError, EngineError, LeaseLost, Unavailable
 from app.features.runs import claims, queries, service, stages
+from app.features.runs.asking import Patience, StageFailed, Stopped
 from app.features.runs.claims import Claim
-from app.features.runs.grow import Grower, StageFailed, Stopped, Tools
+from app.features.runs.grow import Grower, Tools
 from app.features.runs.ledger import Ledger
 from app.features.runs.schemas import RunConfig
 from app.isolation import open_sandbox
@@ -68,8 +69,13 @@ class _Lane:
                     return False
                 try:
                     return await self._drive(sandbox, stack)
+                except Unavailable:
+                    # It comes back by itself, and then the reconciler sends another lane.
+                    _log.exception("run %s: this lane ends", self._run_id)
+                    return False
                 except AppError as error:
-                    await self._pause_run("lane", type(error).__name__, error)
+                    kind = error.kind if isinstance(error, EngineError) else type(error).__name__
+                    await self._pause_run("lane", kind, error)
                     return False
                 finally:
                     await self._ledger.write(claims.release, self._run_id, self._owner)
@@ -87,6 +93,7 @@ class _Lane:
             teacher=await stack.enter_async_context(_teacher(config, context)),
             student=await stack.enter_async_context(_student(config, context)),
             student_profile_id=run.student_profile_id,
+            patience=Patience(self._settings.retry_pause_s, self._settings.retry_for_s),
             stopping=asyncio.Event(),
         )
         try:
@@ -131,13 +138,13 @@ class _Lane:
         for task in [task for task in self._growing if task.done()]:
             claim = self._growing.pop(task)
             error = None if task.cancelled() else task.exception()
-            if isinstance(error, StageFailed) and error.kind != "context_overflow":
+            if isinstance(error, StageFailed):
                 await self._pause_run(error.stage, error.kind, error.cause, claim.chain_id)
                 return False
-            if isinstance(error, StageFailed):
-                await self._end_chain(claim, "finished", "context_overflow")
-            elif isinstance(error, LeaseLost):
+            if isinstance(error, LeaseLost):
                 _log.warning("%s", error)
+            elif isinstance(error, AppError):
+                raise error
             elif error is not None and not isinstance(error, Stopped):
                 # A mistake of ours: the chain fails visibly, the others go on.
                 _log.error("chain %s failed", claim.chain_id, exc_info=error)
