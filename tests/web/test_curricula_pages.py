@@ -48,6 +48,7 @@ def test_an_empty_list_says_what_a_curriculum_is(page: Visitor) -> None:
 def test_from_a_selection_to_files(workspace: Visitor) -> None:
     page = create(workspace)
     draft = page.get(PATH).text
+    assert re.search(r'name="seed" type="number" value="0"', draft)
     assert re.search(r"<b>\d+</b> problems", draft)
     assert "Left out" in draft
     freeze(page)
@@ -71,6 +72,14 @@ def test_a_change_of_the_draft_answers_htmx_with_the_figures_alone(workspace: Vi
     assert 'href="/curricula/1/v1/problems?environment=deduction"' in answer.text
     assert "environment=induction" not in answer.text
     assert 'value="deduction" checked' in page.get(PATH).text, "the draft keeps it"
+
+
+def test_a_selection_that_gives_nothing_says_what_to_do(workspace: Visitor) -> None:
+    page = create(workspace, environments=["no such"])
+    text = page.get(PATH).text
+    assert "No problem matches" in text
+    assert "The selection is empty" in text
+    assert "/freeze" not in text
 
 
 def test_a_wrong_field_keeps_what_was_typed_and_changes_nothing(workspace: Visitor) -> None:

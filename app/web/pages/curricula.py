@@ -67,8 +67,10 @@ class SelectionForm(BaseModel):
         for key, value in selection.model_dump(mode="json").items():
             if isinstance(value, list):
                 data[key] = [str(item) for item in value]
+            elif isinstance(value, bool):
+                data[key] = "true" if value else ""
             else:
-                data[key] = "" if value in (None, False) else "true" if value is True else str(value)
+                data[key] = "" if value is None else str(value)
         return cls(**data)
 
     def selection(self) -> Selection:
