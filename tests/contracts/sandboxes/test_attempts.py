@@ -267,7 +267,7 @@ ENDINGS = {
     "wait for input": ("import sys; sys.stdin.readline(); return 1", {Status.VALUE}),
     "list bomb": ("x = [0] * 10 ** 9", {Status.MEMORY}),
     "string bomb": ("x = 'x' * 10 ** 10", {Status.MEMORY}),
-    "doubling": ("x = 'x'\n    while True: x += x", {Status.MEMORY}),
+    "doubling": ("x = 'x'\n    while True: x += x", {Status.MEMORY, Status.TIMEOUT}),
     "map bomb": ("x = [mmap.mmap(-1, 10 ** 8) for _ in range(99)]", {Status.EXCEPTION, Status.MEMORY}),
     "many small": ("x = []\n    while True: x.append(bytes(1000))", {Status.MEMORY}),
     "zip bomb": (
