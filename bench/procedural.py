@@ -23,8 +23,19 @@ from random import Random
 from app import registry
 from app.domain.difficulty import BROAD, KEPT, Band, bin_of
 from app.domain.fingerprint import fingerprint
-from app.domain.ports import AttemptRequest, EngineContext, Environment, Execution, Plan, Program, ProposalRequest
-from app.domain.ports import Sandbox, Strategy, Student, Teacher
+from app.domain.ports import (
+    AttemptRequest,
+    EngineContext,
+    Environment,
+    Execution,
+    Plan,
+    Program,
+    ProposalRequest,
+    Sandbox,
+    Strategy,
+    Student,
+    Teacher,
+)
 from app.domain.problem import InvalidProposal, Problem, Verdict
 from app.domain.randomness import derive
 from app.domain.seeds import SeedDraft, stdlib_snippets

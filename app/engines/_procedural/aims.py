@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 # Rates nearer to the ends than this are not told apart by 32 attempts.
-_END = 0.02
-# The first step where all variants lie on one side of the goal: fixed part, and part per unit of log odds.
-_STEP, _STEP_PER_LOGIT, _FASTER = 0.25, 0.2, 1.5
+_END = 0.03
+# Where all variants lie on one side of the goal: a part of the way that the slope promises, more with every variant
+# that has not reached the other side.
+_CAUTION, _FASTER = 0.8, 1.25
 
 
 class Measured(NamedTuple):
@@ -17,10 +18,10 @@ class Measured(NamedTuple):
     rate: float
 
 
-def next_cost(points: Sequence[Measured], goal: float) -> float | None:
-    """Interpolates in log odds between the nearest rates around the goal; steps beyond the last where it lies outside.
+def next_cost(points: Sequence[Measured], goal: float, slope: float) -> float | None:
+    """Interpolates in log odds between the nearest rates around the goal, or goes on from the last on one side of it.
 
-    None without points.
+    `slope` says how many log odds a unit of cost takes away, before anything is known. None without points.
     """
     below = [point for point in points if point.rate < goal]
     above = [point for point in points if point.rate >= goal]
@@ -31,18 +32,11 @@ def next_cost(points: Sequence[Measured], goal: float) -> float | None:
             return (hard.cost + easy.cost) / 2
         share = (logit(easy.rate) - logit(goal)) / (logit(easy.rate) - logit(hard.rate) + 1e-9)
         return easy.cost + share * (hard.cost - easy.cost)
-    if below:
-        step = _step(logit(goal) - logit(max(point.rate for point in below)), len(below))
-        return min(point.cost for point in below) - step
-    if above:
-        step = _step(logit(min(point.rate for point in above)) - logit(goal), len(above))
-        return max(point.cost for point in above) + step
-    return None
-
-
-def _step(distance: float, count: int) -> float:
-    """Grows with every variant that has not reached the other side."""
-    return float((_STEP + _STEP_PER_LOGIT * distance) * _FASTER ** (count - 1))
+    if not points:
+        return None
+    nearest = min(points, key=lambda point: abs(logit(point.rate) - logit(goal)))
+    way = (logit(nearest.rate) - logit(goal)) / slope
+    return nearest.cost + way * _CAUTION * float(_FASTER ** (len(points) - 1))
 
 
 def logit(rate: float) -> float:

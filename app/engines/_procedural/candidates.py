@@ -157,5 +157,7 @@ def _name_of(body: Sequence[ast.stmt]) -> str:
 
 
 def _about(node: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) -> str:
-    text = (ast.get_docstring(node) or "").strip().split("\n")[0].strip()
-    return text if 10 <= len(text) <= 80 and text.isprintable() else clean(node.name).rstrip("_").replace("_", " ")
+    text = (ast.get_docstring(node) or "").strip().split("\n")[0].split(". ")[0].strip(" .,:;")
+    if 10 <= len(text) <= 80 and text.isprintable():
+        return f"{text}."
+    return clean(node.name).rstrip("_").replace("_", " ")

@@ -8,15 +8,20 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Sequence
+from typing import Any
 
 from app.engines._procedural.language import FUNCTIONS, METHODS
 from app.engines._procedural.naming import clean, noun, unused
 
 RESULTS = "results"
-# Modules whose functions look like methods of strings and lists: os.path.split, re.split, copy.copy.
-_MODULES = frozenset(
-    ["os", "path", "re", "copy", "string", "shutil", "posixpath", "ntpath", "time", "np", "math", "struct"]
-)
+# Modules with functions called like methods of strings and lists: re.split, copy.copy; and those whose name is also a
+# variable's: path.join, string.capwords.
+_MODULES = {"os", "re", "copy", "shutil", "time", "np", "math", "struct"}
+_AMBIGUOUS = {"path", "posixpath", "ntpath", "string"}
+_DROPPED = (
+    ast.Import, ast.ImportFrom, ast.Global, ast.Nonlocal, ast.Assert, ast.ClassDef, ast.FunctionDef,
+    ast.AsyncFunctionDef,
+)  # fmt: skip
 
 
 class Cleaner(ast.NodeTransformer):
@@ -38,6 +43,9 @@ class Cleaner(ast.NodeTransformer):
             result = self.visit(statement)
             cleaned.extend(result if isinstance(result, list) else [result] if result else [])
         return cleaned
+
+    def visit(self, node: ast.AST) -> Any:
+        return None if isinstance(node, _DROPPED) else super().visit(node)
 
     def _parameter(self, text: str, name: str) -> ast.expr:
         if text not in self._names:
@@ -74,7 +82,7 @@ class Cleaner(ast.NodeTransformer):
                 return self._parameter(f"input {len(self._names)}", "line")
             case ast.Name(id=name) if name in FUNCTIONS and name not in self._local:
                 pass
-            case ast.Attribute(value=owner, attr=method) if method in METHODS and not _is_module(owner):
+            case ast.Attribute(value=owner, attr=method) if method in METHODS and not self._is_module(owner, method):
                 node.func = ast.Attribute(self.visit(owner), method, ast.Load())
             case ast.Name(id=name) | ast.Attribute(attr=name):
                 return self._parameter(ast.unparse(node), noun(name))
@@ -83,6 +91,14 @@ class Cleaner(ast.NodeTransformer):
         node.args = [self.visit(argument) for argument in node.args]
         node.keywords = [ast.keyword(word.arg, self.visit(word.value)) for word in node.keywords]
         return node
+
+    def _is_module(self, owner: ast.expr, method: str) -> bool:
+        match owner:
+            case ast.Name(id=name) if name not in self._local:
+                return name in _MODULES or (name in _AMBIGUOUS and method in ("join", "split"))
+            case ast.Attribute(attr="path"):
+                return method in ("join", "split")
+        return False
 
     def visit_Await(self, node: ast.Await) -> ast.expr:
         expression: ast.expr = self.visit(node.value)
@@ -147,15 +163,3 @@ class Cleaner(ast.NodeTransformer):
         return node
 
     visit_If = visit_For = visit_While = _with_blocks
-
-    def _drop(self, _: ast.stmt) -> None:
-        return None
-
-    visit_Import = visit_ImportFrom = visit_Global = visit_Nonlocal = visit_Assert = visit_ClassDef = _drop
-    visit_FunctionDef = visit_AsyncFunctionDef = _drop
-
-
-def _is_module(node: ast.expr) -> bool:
-    return (isinstance(node, ast.Name) and node.id in _MODULES) or (
-        isinstance(node, ast.Attribute) and node.attr == "path"
-    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from app.engines._procedural.candidates import Candidate, candidates
 from app.engines._procedural.chance import seeded
@@ -32,9 +33,9 @@ def try_one(candidate: tuple[str, str, str], seed_text: str) -> _Plain | None:
     return tuple(piece) if piece else None
 
 
-def propose(*facts: object) -> tuple[str, str]:
+def propose(*facts: Any) -> tuple[str, str]:
     """The text of a proposal and how it came about; the facts in the order of `Facts`."""
-    return _propose(Facts(*facts))  # type: ignore[arg-type]
+    return _propose(Facts(*facts))
 
 
 def attempt(environment: str, view: Mapping[str, object], rng: int, index: int, budget: float) -> str:

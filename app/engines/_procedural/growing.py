@@ -5,13 +5,15 @@ from __future__ import annotations
 import ast
 import math
 
+from app.engines._procedural.helpers import HELPERS
 from app.engines._procedural.kinds import NOUN, kind_of
 from app.engines._procedural.language import operations as count_operations
 from app.engines._procedural.naming import plural, unused
-from app.engines._procedural.operations import HELPERS, Operation, operations
+from app.engines._procedural.operations import Operation, operations
 from app.engines._procedural.pieces import Piece
 from app.engines._procedural.program import RUNNING, Program, Stage, call, names_in, read, renamed
-from app.engines._procedural.workshop import Workshop, definitions, outcome_kind
+from app.engines._procedural.running import load_pure
+from app.engines._procedural.workshop import Runs, Workshop, definitions, outcome_kind, run
 
 _MOST_PARAMETERS = 4
 _MOST_STAGES = 9
@@ -33,10 +35,10 @@ def start(piece: Piece, shop: Workshop) -> Program | None:
 
 def grow(program: Program, shop: Workshop) -> Program | None:
     """One change that makes the program longer; None where the one drawn does not fit."""
-    outcome = outcome_kind(program, shop)
-    if outcome is None or len(program.stages) >= _MOST_STAGES:
+    runs = run(program, shop, 8, 6)
+    if runs is None or not runs.calls or len(program.stages) >= _MOST_STAGES:
         return None
-    kind, values = outcome
+    kind, values = outcome_kind(runs)
     grown = program.copy()
     luck = shop.rng.random()
     if luck < 0.30:
@@ -49,7 +51,18 @@ def grow(program: Program, shop: Workshop) -> Program | None:
         done = _free_constant(grown, shop)
     else:
         done = _append_operation(grown, kind, shop)
-    return grown if done and len(grown.kinds) <= _MOST_PARAMETERS else None
+    return grown if done and len(grown.kinds) <= _MOST_PARAMETERS and _matters(grown, program, runs) else None
+
+
+def _matters(grown: Program, program: Program, runs: Runs) -> bool:
+    """Whether a change that leaves the parameters alone changes results, rather than standing there for nothing."""
+    if grown.kinds != program.kinds:
+        return True
+    loaded = load_pure(grown.source())
+    if loaded is None:
+        return False
+    changed = sum(loaded.call("f", arguments).value != value for arguments, value in runs.calls)
+    return changed > (0 if grown.stages[-1].when else len(runs.calls) // 2)
 
 
 def helper_name(piece: Piece) -> str:
@@ -158,6 +171,9 @@ def _call_piece(program: Program, piece: Piece, arguments: list[str]) -> bool:
             expression = renamed(expression, name, f"_{position}")
         for position, argument in enumerate(arguments):
             expression = renamed(expression, f"_{position}", argument)
+        said = ast.dump(expression)
+        if any(ast.dump(stage.value) == said for stage in program.stages):
+            return False
         program.stages.append(Stage(noun, expression))
         return True
     helper = piece.tree
@@ -193,6 +209,7 @@ def _free_constant(program: Program, shop: Workshop) -> bool:
     places = [
         (stage, node)
         for stage in program.stages
+        if not any(isinstance(node, ast.JoinedStr) for node in ast.walk(stage.value))
         for node in ast.walk(stage.value)
         if isinstance(node, ast.Constant) and type(node.value) in (int, str)
     ]

@@ -29,6 +29,8 @@ _TAKES: dict[str, tuple[str, ...]] = {
     "zip": _LISTS,
     "enumerate": ("strs", "ints"),
     "reversed": _LISTS,
+    "any": _LISTS,
+    "all": _LISTS,
 }
 _NAMES = {
     "str": """name text line string path prefix suffix msg message key word value data filename url host sep char ch c s
@@ -132,6 +134,18 @@ class _Reader(ast.NodeVisitor):
 
     def visit_comprehension(self, node: ast.comprehension) -> None:
         self._iterated(node.target, node.iter)
+        self.generic_visit(node)
+
+    def _tested(self, node: ast.expr) -> None:
+        self._add(node, ("bool",), 1.5)
+
+    def visit_If(self, node: ast.If) -> None:
+        self._tested(node.test)
+        self.generic_visit(node)
+
+    def visit_UnaryOp(self, node: ast.UnaryOp) -> None:
+        if isinstance(node.op, ast.Not):
+            self._tested(node.operand)
         self.generic_visit(node)
 
     def visit_FormattedValue(self, node: ast.FormattedValue) -> None:

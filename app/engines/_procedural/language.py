@@ -1,96 +1,29 @@
-"""The pure part of Python that the teacher writes in: names, methods and syntax whose meaning is the same everywhere."""
+"""The pure part of Python that the teacher writes in: what means the same everywhere."""
 
 from __future__ import annotations
 
 import ast
 import builtins
 
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
 # Pure built-in functions, and the types that code asks for by name.
-FUNCTIONS = frozenset(
-    [
-        "abs",
-        "all",
-        "any",
-        "bin",
-        "bool",
-        "bytes",
-        "chr",
-        "dict",
-        "divmod",
-        "enumerate",
-        "filter",
-        "float",
-        "hex",
-        "int",
-        "isinstance",
-        "len",
-        "list",
-        "map",
-        "max",
-        "min",
-        "oct",
-        "ord",
-        "range",
-        "repr",
-        "reversed",
-        "round",
-        "set",
-        "slice",
-        "sorted",
-        "str",
-        "sum",
-        "tuple",
-        "zip",
-    ]
+FUNCTIONS = _words(
+    """abs all any bin bool bytes chr dict divmod enumerate filter float hex int isinstance len list map max min
+    oct ord range repr reversed round set slice sorted str sum tuple zip"""
 )
-TEXT_METHODS = frozenset(
-    [
-        "capitalize",
-        "casefold",
-        "center",
-        "count",
-        "encode",
-        "endswith",
-        "expandtabs",
-        "find",
-        "index",
-        "isalnum",
-        "isalpha",
-        "isdecimal",
-        "isdigit",
-        "isidentifier",
-        "islower",
-        "isnumeric",
-        "isspace",
-        "istitle",
-        "isupper",
-        "join",
-        "ljust",
-        "lower",
-        "lstrip",
-        "partition",
-        "removeprefix",
-        "removesuffix",
-        "replace",
-        "rfind",
-        "rindex",
-        "rjust",
-        "rpartition",
-        "rsplit",
-        "rstrip",
-        "split",
-        "splitlines",
-        "startswith",
-        "strip",
-        "swapcase",
-        "title",
-        "upper",
-        "zfill",
-    ]
+TEXT_METHODS = _words(
+    """capitalize casefold center count encode endswith expandtabs find index isalnum isalpha isdecimal isdigit
+    isidentifier islower isnumeric isspace istitle isupper join ljust lower lstrip partition removeprefix
+    removesuffix replace rfind rindex rjust rpartition rsplit rstrip split splitlines startswith strip swapcase
+    title upper zfill"""
 )
-LIST_METHODS = frozenset(["append", "clear", "copy", "extend", "insert", "pop", "remove", "reverse", "sort"])
-TABLE_METHODS = frozenset(["get", "items", "keys", "popitem", "setdefault", "update", "values"])
-BYTES_METHODS = frozenset(["decode", "hex"])
+LIST_METHODS = _words("append clear copy extend insert pop remove reverse sort")
+TABLE_METHODS = _words("get items keys popitem setdefault update values")
+BYTES_METHODS = _words("decode hex")
 METHODS = TEXT_METHODS | LIST_METHODS | TABLE_METHODS | BYTES_METHODS | {"bit_length"}
 MUTATORS = LIST_METHODS - {"copy"} | {"popitem", "setdefault", "update"}
 

@@ -87,15 +87,17 @@ def _runs(
 ) -> dict[tuple[str, ...], list[_Run]]:
     rng = seeded("trial", source)
     loaded = load_pure(source)
+    if loaded is None:
+        return {}
     found: dict[tuple[str, ...], list[_Run]] = {}
     endless = 0
-    for attempt in range(_TRIES if loaded else 0):
+    for attempt in range(_TRIES):
         if found and rng.random() < 0.7:
             signature = rng.choice(list(found))
         else:
             signature = tuple(rng.choices(KINDS, [weights[name][kind] for kind in KINDS])[0] for name in parameters)
         arguments = samples.arguments(signature, rng)
-        result = loaded.call(name, arguments)  # type: ignore[union-attr]
+        result = loaded.call(name, arguments)
         if result.ok:
             found.setdefault(signature, []).append((arguments, result.value))
         endless += result.error == "OutOfSteps"

@@ -16,7 +16,7 @@ import copy
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from app.engines._procedural.kinds import NOUN, kind_of
+from app.engines._procedural.kinds import kind_of
 from app.engines._procedural.language import is_builtin
 from app.engines._procedural.naming import unused
 
@@ -154,12 +154,12 @@ def read(source: str, inputs: Sequence[tuple[object, ...]]) -> Program | None:
         return None
     kinds = {name: _kind([arguments[i] for arguments in inputs]) for i, name in enumerate(parameters)}
     helpers = {name: node for name, node in functions.items() if name not in ("f", "pre_test_f", "test_f")}
-    stages = _chain(f, set(parameters))
+    stages = _chain(f)
     if stages is None:
         helper = copy.deepcopy(f)
         helper.name = unused(_name_for(f), {*helpers, *parameters})
         helpers[helper.name] = helper
-        stages = [Stage(NOUN["list"], call(helper, *parameters))]
+        stages = [Stage("result", call(helper, *parameters))]
     return Program(kinds, stages, helpers)
 
 
@@ -172,7 +172,7 @@ def _kind(values: Sequence[object]) -> str:
     return "none" if kinds[0] == "none" else "ints"
 
 
-def _chain(f: ast.FunctionDef, parameters: set[str]) -> list[Stage] | None:
+def _chain(f: ast.FunctionDef) -> list[Stage] | None:
     """The stages of f, where each statement makes one value of the one before."""
     stages: list[Stage] = []
     current, gone = "", set[str]()
@@ -188,9 +188,7 @@ def _chain(f: ast.FunctionDef, parameters: set[str]) -> list[Stage] | None:
         stages.append(Stage(noun.rstrip("_0123456789") or noun, value, when))
         return True
 
-    if ast.get_docstring(f):
-        return None
-    for statement in f.body[:-1]:
+    for statement in f.body[bool(ast.get_docstring(f)) : -1]:
         match statement:
             case ast.Assign(targets=[ast.Name(id=target)], value=value):
                 if not stage(target, value):

@@ -5,9 +5,10 @@ Every property speaks of the function's result; in its code `result` is f's valu
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Sequence
 from random import Random
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from app.engines._procedural.kinds import kind_of
 
@@ -29,8 +30,10 @@ def properties(kinds: dict[str, str], calls: Calls, rng: Random) -> list[Propert
     kind = max(sorted(set(shown)), key=shown.count)
     values = [value for _, value in calls if kind_of(value) == kind]
     found = [*_of_result(kind, values, rng), *_of_arguments(kinds, kind), *_of_change(kinds, kind)]
-    value = rng.choice(values)
-    found.append(Property(f"result != {value!r}", "One result never occurs."))
+    found += _where(kinds, calls, kind, rng)
+    if kind != "bool":
+        value = rng.choice(values)
+        found.append(Property(f"result != {value!r}", f"The result is never {value!r}."))
     return found
 
 
@@ -104,28 +107,70 @@ def _of_arguments(kinds: dict[str, str], kind: str) -> Iterator[Property]:
             yield Property(f"result != len({name})", f"The result is not the length of {name}.")
 
 
+_CHANGES: dict[str, tuple[tuple[str, str], ...]] = {
+    "str": (
+        ("{0}.lower()", "Lower-casing {0}"),
+        ("{0}.strip()", "Stripping {0}"),
+        ("{0}[::-1]", "Reversing {0}"),
+        ("{0} + {0}", "Repeating {0}"),
+        ("{0}[1:]", "Dropping the first character of {0}"),
+    ),
+    "ints": (
+        ("sorted({0})", "Sorting {0}"),
+        ("{0}[::-1]", "Reversing {0}"),
+        ("{0} + {0}", "Repeating {0}"),
+        ("{0}[1:]", "Dropping the first item of {0}"),
+    ),
+    "strs": (
+        ("sorted({0})", "Sorting {0}"),
+        ("{0}[::-1]", "Reversing {0}"),
+        ("{0} + {0}", "Repeating {0}"),
+        ("[item.lower() for item in {0}]", "Lower-casing the items of {0}"),
+    ),
+    "int": (
+        ("{0} + 1", "Raising {0} by one"),
+        ("-{0}", "Changing the sign of {0}"),
+        ("{0} * 2", "Doubling {0}"),
+        ("{0} % 10", "Keeping only the last digit of {0}"),
+    ),
+    "bool": (("not {0}", "Negating {0}"),),
+    "table": (("dict(sorted({0}.items()))", "Sorting the entries of {0}"),),
+}
+
+
 def _of_change(kinds: dict[str, str], kind: str) -> Iterator[Property]:
     """How the result changes with an argument."""
     names = list(kinds)
-
-    def again(name: str, changed: str) -> str:
-        return f"f({', '.join(changed if other == name else other for other in names)})"
-
     for name, takes in kinds.items():
-        if takes == "str":
-            yield Property(f"{again(name, f'{name}.lower()')} == result", f"The case of {name} makes no difference.")
-            yield Property(
-                f"{again(name, f'{name}.strip()')} == result", f"White space around {name} makes no difference."
-            )
-            yield Property(f"{again(name, f'{name}[::-1]')} != result", f"Reversing {name} changes the result.")
-        if takes in ("ints", "strs"):
-            yield Property(f"{again(name, f'sorted({name})')} == result", f"The order of {name} makes no difference.")
-            yield Property(f"{again(name, f'{name}[::-1]')} != result", f"Reversing {name} changes the result.")
-            yield Property(f"{again(name, f'{name} + {name}')} != result", f"Repeating {name} changes the result.")
-        if takes == "int":
-            yield Property(f"{again(name, f'{name} + 1')} != result", f"Raising {name} by one changes the result.")
-            yield Property(f"{again(name, f'-{name}')} != result", f"The sign of {name} makes a difference.")
-            if kind == "int":
-                yield Property(f"{again(name, f'{name} + 1')} >= result", f"Raising {name} never lowers the result.")
+        for change, words in _CHANGES.get(takes, ()):
+            arguments = ", ".join(change.format(name) if other == name else other for other in names)
+            yield Property(f"f({arguments}) == result", f"{words.format(name)} makes no difference.")
+            yield Property(f"f({arguments}) != result", f"{words.format(name)} changes the result.")
+        if takes == kind == "int":
+            arguments = ", ".join(f"{name} + 1" if other == name else other for other in names)
+            yield Property(f"f({arguments}) >= result", f"Raising {name} by one never lowers the result.")
+    for first, second in itertools.pairwise(names):
+        if kinds[first] == kinds[second]:
+            swapped = {first: second, second: first}
+            arguments = ", ".join(swapped.get(name, name) for name in names)
+            yield Property(f"f({arguments}) == result", f"It makes no difference which is {first} and which {second}.")
+            yield Property(f"f({arguments}) != result", f"It makes a difference which is {first} and which {second}.")
     if len(kinds) == 1 and kinds[names[0]] == kind and kind in ("str", "int", "ints", "strs"):
         yield Property("f(result) == result", "Applying f twice gives what applying it once gives.")
+
+
+def _where(kinds: dict[str, str], calls: Calls, kind: str, rng: Random) -> Iterator[Property]:
+    """What the result is where an argument is large or small."""
+    if kind != "bool":
+        return
+    for place, (name, takes) in enumerate(kinds.items()):
+        sized = takes in _SIZED
+        if takes != "int" and not sized:
+            continue
+        measure = f"len({name})" if sized else name
+        drawn: list[Any] = [arguments[place] for arguments, _ in calls]
+        bound = rng.choice([len(value) for value in drawn] if sized else drawn)
+        yield Property(f"result or {measure} <= {bound}", f"Where {measure} is above {bound}, the result is True.")
+        yield Property(f"result or {measure} >= {bound}", f"Where {measure} is below {bound}, the result is True.")
+        yield Property(f"not result or {measure} <= {bound}", f"Where {measure} is above {bound}, the result is False.")
+        yield Property(f"not result or {measure} >= {bound}", f"Where {measure} is below {bound}, the result is False.")

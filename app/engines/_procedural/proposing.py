@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from app.engines._procedural import replies
 from app.engines._procedural.aims import Measured, next_cost
@@ -17,10 +17,11 @@ from app.engines._procedural.program import Program, read
 from app.engines._procedural.sameness import key
 from app.engines._procedural.samples import Samples, size_of
 from app.engines._procedural.shrinking import shrink
-from app.engines._procedural.workshop import Workshop
+from app.engines._procedural.workshop import Workshop, run
 
-_TRIES = 16
-_ENOUGH = 8  # candidates to choose among
+_TRIES, _FRESH_TRIES = 18, 24  # from the parent, then from another piece if nothing came of it
+_ENOUGH = 9  # candidates to choose among
+_LEAST_MOVE = 0.5  # log odds
 _CLOSE = 0.08  # a cost this near to the wished one is taken at once
 
 
@@ -37,7 +38,7 @@ class Facts(NamedTuple):
 
     environment: str
     seed_text: str
-    pieces: Sequence[tuple[object, ...]]
+    pieces: Sequence[tuple[Any, ...]]
     direction: str
     target: float
     past: Sequence[tuple[str, float | None, bool]]
@@ -58,14 +59,23 @@ def propose(facts: Facts) -> tuple[str, str]:
     """The reply and how it came about. The reply is empty where no problem was found."""
     shop = Workshop(
         Samples(facts.seed_text),
-        [Piece(*piece) for piece in facts.pieces],  # type: ignore[arg-type]
+        [Piece(*piece) for piece in facts.pieces],
         seeded("propose", facts.rng),
         facts.instruction,
     )
     earlier, parent = _history(facts, shop)
-    wished = next_cost([Measured(one.cost, one.rate) for one in earlier if one.rate is not None], facts.target)
-    if facts.direction == "vary" and parent is not None and parent.rate is not None:
-        wished = parent.cost
+    measured = [Measured(one.cost, one.rate) for one in earlier if one.rate is not None]
+    slope = BUILDERS[facts.environment].SLOPE
+    wished = next_cost(measured, facts.target, slope)
+    if wished is not None and parent is not None and parent.rate is not None:
+        # Whatever the other variants suggest, the parent is left in the direction that was asked for.
+        match facts.direction:
+            case "harder":
+                wished = max(wished, parent.cost + _LEAST_MOVE / slope)
+            case "easier":
+                wished = min(wished, parent.cost - _LEAST_MOVE / slope)
+            case "vary":
+                wished = parent.cost
     base = parent.program if parent else None
     seen = {key(one.made.source) for one in earlier}
     if shop.rng.random() < facts.unchecked:
@@ -98,11 +108,15 @@ def _history(facts: Facts, shop: Workshop) -> tuple[list[_Earlier], _Earlier | N
 def _search(
     facts: Facts, shop: Workshop, base: Program | None, parent: _Earlier | None, wished: float | None, seen: set[str]
 ) -> Made | None:
-    """Of the candidates that work the one whose cost is nearest to the wished one."""
+    """Of the candidates that work the one whose cost is nearest to the wished one, mutants of it among them."""
     builder = BUILDERS[facts.environment]
-    found: list[Made] = []
-    for attempt in range(_TRIES if base else 24):
-        program, size = _candidate(facts, shop, base if attempt < _TRIES - 4 else None, parent, wished)
+    found: list[tuple[float, Made]] = []
+    nearest = base
+    for attempt in range(_TRIES + _FRESH_TRIES):
+        if attempt >= _TRIES and found:
+            break
+        root = nearest if shop.rng.random() < 0.5 else base
+        program, size = _candidate(facts, shop, root if attempt < _TRIES else None, parent, wished)
         if program is None:
             continue
         try:
@@ -113,10 +127,13 @@ def _search(
             continue
         if wished is None:
             return made
-        found.append(made)
-        if abs(made.cost - wished) < _CLOSE or len(found) >= _ENOUGH:
+        distance = abs(made.cost - wished)
+        if base and (not found or distance < min(found, key=lambda pair: pair[0])[0]):
+            nearest = program
+        found.append((distance, made))
+        if distance < _CLOSE or len(found) >= _ENOUGH:
             break
-    return min(found, key=lambda made: abs(made.cost - wished)) if found and wished is not None else None
+    return min(found, key=lambda pair: pair[0])[1] if found else None
 
 
 def _candidate(
@@ -132,6 +149,7 @@ def _candidate(
     else:
         harder = wished > parent.cost
         changes = [shop.rng.random() < (0.85 if harder else 0.15) for _ in range(shop.rng.choice([1, 1, 2, 3]))]
+        changes += [harder] * int(min(3, abs(wished - parent.cost)) * shop.rng.random())
     program: Program | None = base
     for longer in changes:
         program = (grow if longer else shrink)(program, shop) if program else None
@@ -156,7 +174,7 @@ def _unchecked(base: Program | None, shop: Workshop) -> Made | None:
     program = base.copy() if base else _fresh(shop)
     grown = grow(program, shop) if program else None
     program = grown or program
-    if program is None:
+    if program is None or run(program, shop, 1, 6) is None:
         return None
     inputs = [shop.samples.arguments(program.signature, shop.rng) for _ in range(6)]
     return Made(program.source(), inputs, "Find out from the examples what f does.")

@@ -15,8 +15,8 @@ class Samples:
     """The values of one seed. `size` bounds how long texts and lists get."""
 
     def __init__(self, seed_text: str) -> None:
-        self.words = sorted(set(_WORD.findall(seed_text)))[:60] or ["a", "word"]
-        self.texts = sorted({text for text in _TEXT.findall(seed_text) if "__" not in text})[:20]
+        self.words: list[str] = sorted(set(_WORD.findall(seed_text)))[:60] or ["a", "word"]
+        self.texts: list[str] = sorted({text for text in _TEXT.findall(seed_text) if "__" not in text})[:20]
         self.numbers = sorted({int(number) for number in _NUMBER.findall(seed_text)})[:12]
 
     def draw(self, kind: str, rng: Random, size: int = 6) -> object:

@@ -61,7 +61,7 @@ def _fix_parameter(program: Program, shop: Workshop) -> bool:
     kind = program.kinds.pop(name)
     if kind not in ("int", "str", "bool"):
         return False
-    constant = ast.Constant(shop.samples.draw(kind, shop.rng, 3))
+    constant = ast.parse(repr(shop.samples.draw(kind, shop.rng, 3)), mode="eval").body
     for stage in program.stages:
         stage.value = substituted(stage.value, name, constant)
         stage.when = substituted(stage.when, name, constant) if stage.when else None

@@ -11,19 +11,34 @@ from app.engines._procedural.language import MUTATORS
 
 def tidy(body: list[ast.stmt]) -> list[ast.stmt]:
     """The same function body without idle statements and copies. May be empty."""
-    body = _without_copies(body)
+    body = _without_idle(_without_copies(_without_idle(body)))
+    match body[-3:]:
+        case [
+            ast.Assign(targets=[ast.Name(id=made)], value=ast.List(elts=[])),
+            ast.Expr(value=ast.Call(func=ast.Attribute(value=ast.Name(id=filled), attr="append"), args=[item])),
+            ast.Return(value=ast.Name(id=returned)),
+        ] if made == filled == returned:
+            body[-3:] = [ast.Return(ast.List([item], ast.Load()))]
+    match body[-2:]:
+        case [ast.Assign(targets=[ast.Name(id=name)], value=value), ast.Return(value=ast.Name(id=returned))] if (
+            name == returned
+        ):
+            body[-2:] = [ast.Return(value)]
+    return _without_stores(body, _names(ast.Module(body, []), ast.Load))
+
+
+def _without_idle(body: list[ast.stmt]) -> list[ast.stmt]:
+    """Without the statements that nothing returned depends on."""
     kept: list[ast.stmt] = []
     needed: set[str] = set()
     for statement in reversed(body):
         if _returns(statement) or _written(statement) & needed:
             kept.insert(0, statement)
+            match statement:
+                case ast.Assign(targets=[ast.Name(id=name)]):
+                    needed.discard(name)  # what it held before is overwritten here
             needed |= _names(statement, ast.Load)
-    match kept[-2:]:
-        case [ast.Assign(targets=[ast.Name(id=name)], value=value), ast.Return(value=ast.Name(id=returned))] if (
-            name == returned
-        ):
-            kept[-2:] = [ast.Return(value)]
-    return _without_stores(kept, _names(ast.Module(kept, []), ast.Load))
+    return kept
 
 
 def _names(node: ast.AST, context: type[ast.expr_context]) -> set[str]:

@@ -10,6 +10,7 @@ from app.engines._procedural.problems.made import Made, Rejected, Wish
 from app.engines._procedural.program import Program
 from app.engines._procedural.workshop import Runs, Workshop, run
 
+SLOPE = 0.8  # log odds of the pass rate per unit of cost, roughly
 _TRIES = 160
 _CHOICES = 25
 
@@ -23,11 +24,9 @@ def build(program: Program, shop: Workshop, wish: Wish) -> Made:
     if len(set(outputs)) < 2:
         raise Rejected("same outputs")
     choices = shop.rng.sample(range(len(outputs)), min(_CHOICES, len(outputs)))
-    if wish.cost is None:
-        best = choices[0]
-    else:
-        best = min(choices, key=lambda i: abs(_cost(outputs[i], outputs) - wish.cost))  # type: ignore[operator]
-    return Made(runs.source, [runs.calls[best][0]], cost=_cost(outputs[best], outputs))
+    costs = [_cost(outputs[choice], outputs) for choice in choices]
+    best = wish.nearest(costs, shop.rng)
+    return Made(runs.source, [runs.calls[choices[best]][0]], cost=costs[best])
 
 
 def cost(made: Made, program: Program | None, shop: Workshop) -> float:

@@ -9,6 +9,7 @@ from app.engines._procedural.program import Program
 from app.engines._procedural.running import Loaded
 from app.engines._procedural.workshop import Workshop, run
 
+SLOPE = 1.2  # log odds of the pass rate per unit of cost, roughly
 _TRIES = 12
 _DISTINCT = 3
 

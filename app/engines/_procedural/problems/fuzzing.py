@@ -13,8 +13,11 @@ from app.engines._procedural.properties import Property, properties, weaker
 from app.engines._procedural.running import Loaded, load_pure
 from app.engines._procedural.workshop import Workshop, run
 
+SLOPE = 0.8  # log odds of the pass rate per unit of cost, roughly
 _TRIES = 150
 _MOST_ERRORS = 4
+_ENOUGH = 7  # properties to choose among
+_FIRST = 30  # inputs after which a property must have held more often than not
 _TYPES = {
     "int": "type({0}) is int",
     "bool": "type({0}) is bool",
@@ -43,15 +46,18 @@ def build(program: Program, shop: Workshop, wish: Wish) -> Made:
         raise Rejected("same outputs")
     found = properties(program.kinds, runs.calls, shop.rng)
     shop.rng.shuffle(found)
-    tried = [*found[:7], *(weaker(first, shop.rng.choice(found)) for first in found[:3])]
+    found += [weaker(first, second) for first, second in zip(found[:8], found[8:], strict=False)]
     arguments = [drawn for drawn, _ in runs.calls]
-    tested = [made for made in (_test(program, runs.source, one, arguments, wish) for one in tried) if made]
+    tested: list[_Tested] = []
+    for one in found:
+        made = _test(program, runs.source, one, arguments, wish)
+        if made:
+            tested.append(made)
+            if len(tested) >= _ENOUGH:
+                break
     if not tested:
         raise Rejected("no property")
-    if wish.cost is None:
-        best = shop.rng.choice(tested)
-    else:
-        best = min(tested, key=lambda one: abs(one.cost - wish.cost))  # type: ignore[operator]
+    best = tested[wish.nearest([one.cost for one in tested], shop.rng)]
     return Made(best.source, [best.witness, *best.others], cost=best.cost)
 
 
@@ -79,10 +85,10 @@ def _test(program: Program, source: str, one: Property, drawn: list[Arguments], 
     holds: list[Arguments] = []
     broken: list[Arguments] = []
     errors = 0
-    for arguments in drawn:
+    for tries, arguments in enumerate(drawn):
         result = loaded.call("test_f", arguments)
         errors += not isinstance(result.value, bool)
-        if errors > _MOST_ERRORS:
+        if errors > _MOST_ERRORS or (tries == _FIRST and len(broken) >= len(holds)):
             return None
         if isinstance(result.value, bool) and loaded.call("pre_test_f", arguments).value is True:
             (holds if result.value else broken).append(arguments)

@@ -10,6 +10,7 @@ from app.engines._procedural.problems.made import Arguments, Made, Rejected, Wis
 from app.engines._procedural.program import Program
 from app.engines._procedural.workshop import Workshop, run
 
+SLOPE = 1.7  # log odds of the pass rate per unit of cost, roughly
 _TRIES = 24
 _FEWEST = 8  # runs that must have ended well
 # A branch, loop or comprehension hides more than an operation does; a constant a little.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from random import Random
 from typing import NamedTuple
 
 Arguments = tuple[object, ...]
@@ -25,6 +26,13 @@ class Wish(NamedTuple):
     cost: float | None
     size: int
     options: Mapping[str, object]
+
+    def nearest(self, costs: Sequence[float], rng: Random) -> int:
+        """The place of the cost nearest to the one aimed at; any place where none is."""
+        if self.cost is None:
+            return rng.randrange(len(costs))
+        aim = self.cost
+        return min(range(len(costs)), key=lambda place: abs(costs[place] - aim))
 
     def number(self, name: str, default: int) -> int:
         value = self.options.get(name, default)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from random import Random
+from typing import Any
 
 from app.domain.fences import fenced
 from app.domain.values import Unsupported, render
@@ -57,7 +58,7 @@ def _load(value: object) -> float:
     return 1 + len(str(value)) / 4 if type(value) is int and abs(value) < 10**60 else 1.0
 
 
-def slip(value: object, rng: Random) -> object:
+def slip(value: Any, rng: Random) -> object:
     """A near miss of a value."""
     match value:
         case bool():
@@ -66,10 +67,12 @@ def slip(value: object, rng: Random) -> object:
             return value + rng.choice([-1, 1, 1, 2, -10, 10])
         case float():
             return value + rng.choice([-1, 0.5, 1])
-        case str() | bytes() if value:
+        case str() if value:
             i = rng.randrange(len(value))
             here, after = value[i : i + 1], value[i + 1 : i + 2]
-            return value[:i] + rng.choice([after, here + here + after, after + here]) + value[i + 2 :]  # type: ignore[operator]
+            return value[:i] + rng.choice([after, here + here + after, after + here]) + value[i + 2 :]
+        case bytes():
+            return str(slip(value.decode("latin1"), rng)).encode("latin1")
         case list() | tuple() if value:
             items = list(value)
             i = rng.randrange(len(items))

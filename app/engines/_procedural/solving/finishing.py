@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 _LARGEST_FACTOR, _LARGEST_OFFSET, _LARGEST_MASK = 100, 2_000, 64
 
 
-def last_step(values: Sequence[object], code: str, goal: Sequence[object]) -> str | None:
+def last_step(values: Sequence[Any], code: str, goal: Sequence[Any]) -> str | None:
     """Code that makes `goal` of `values`, which `code` computes; None where no constant does it."""
     kind, wanted = type(values[0]), type(goal[0])
     if any(type(value) is not kind for value in values) or any(type(value) is not wanted for value in goal):
         return None
     if kind is int and wanted is int:
-        return _number(values, code, goal)  # type: ignore[arg-type]
+        return _number(values, code, goal)
     if kind is str and wanted is str:
-        return _text(values, code, goal)  # type: ignore[arg-type]
+        return _text(values, code, goal)
     if wanted is bool and kind in (int, str):
         return _bound(values, code, goal)
     return None
@@ -27,10 +28,10 @@ def _number(values: Sequence[int], code: str, goal: Sequence[int]) -> str | None
         return None
     factor, rest = divmod(goal[other] - goal[0], values[other] - values[0])
     offset = goal[0] - factor * values[0]
-    if not rest and 0 < abs(factor) < _LARGEST_FACTOR and abs(offset) < _LARGEST_OFFSET:
-        if all(factor * value + offset == wanted for value, wanted in zip(values, goal, strict=True)):
-            times = f"({code}) * {factor}" if factor != 1 else f"({code})"
-            return f"{times} + {offset}" if offset >= 0 else f"{times} - {-offset}"
+    modest = not rest and 0 < abs(factor) < _LARGEST_FACTOR and abs(offset) < _LARGEST_OFFSET
+    if modest and all(factor * value + offset == wanted for value, wanted in zip(values, goal, strict=True)):
+        times = f"({code}) * {factor}" if factor != 1 else f"({code})"
+        return f"{times} + {offset}" if offset >= 0 else f"{times} - {-offset}"
     mask = values[0] ^ goal[0]
     if 0 < mask < _LARGEST_MASK and all(value ^ mask == wanted for value, wanted in zip(values, goal, strict=True)):
         return f"({code}) ^ {mask}"
@@ -47,7 +48,7 @@ def _text(values: Sequence[str], code: str, goal: Sequence[str]) -> str | None:
     return None
 
 
-def _bound(values: Sequence[object], code: str, goal: Sequence[object]) -> str | None:
+def _bound(values: Sequence[Any], code: str, goal: Sequence[Any]) -> str | None:
     true = [value for value, wanted in zip(values, goal, strict=True) if wanted]
     false = [value for value, wanted in zip(values, goal, strict=True) if not wanted]
     if not true or not false:
@@ -55,10 +56,8 @@ def _bound(values: Sequence[object], code: str, goal: Sequence[object]) -> str |
     if len(true) > 1 and all(value == true[0] for value in true) and true[0] not in false:
         return f"({code}) == {true[0]!r}"
     if type(values[0]) is int and len(values) > 3:
-        numbers_true = [value for value in true if isinstance(value, int)]
-        numbers_false = [value for value in false if isinstance(value, int)]
-        if min(numbers_true) > max(numbers_false):
-            return f"({code}) > {(min(numbers_true) + max(numbers_false)) // 2}"
-        if max(numbers_true) < min(numbers_false):
-            return f"({code}) < {(max(numbers_true) + min(numbers_false) + 1) // 2}"
+        if min(true) > max(false):
+            return f"({code}) > {(min(true) + max(false)) // 2}"
+        if max(true) < min(false):
+            return f"({code}) < {(max(true) + min(false) + 1) // 2}"
     return None

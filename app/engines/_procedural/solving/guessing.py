@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from random import Random
+from typing import Any
 
 from app.engines._procedural.hints import Weights, weigh
 from app.engines._procedural.kinds import kind_of
@@ -119,22 +120,18 @@ class Guesses:
         return items
 
 
-def alike(a: object, b: object) -> float:
+def alike(a: Any, b: Any) -> float:
     """How similar two outputs are, 0 to 1: what a search climbs by."""
     if type(a) is not type(b):
         return 0.0
-    match a, b:
-        case (int(), int()) | (float(), float()):
-            return 1 / (1 + abs(a - b) / 8)  # type: ignore[operator]
-        case (str(), str()) | (bytes(), bytes()):
-            longest = max(len(a), len(b)) or 1  # type: ignore[arg-type]
-            equal = sum(x == y for x, y in zip(a, b, strict=False))  # type: ignore[call-overload]
-            return float(0.1 + 0.25 * (1 - abs(len(a) - len(b)) / longest) + 0.65 * equal / longest)  # type: ignore[arg-type]
-        case (list(), list()) | (tuple(), tuple()):
-            longest = max(len(a), len(b)) or 1  # type: ignore[arg-type]
-            near = sum(1.0 if x == y else 0.5 * alike(x, y) for x, y in zip(a, b, strict=False))  # type: ignore[call-overload]
-            return float(0.1 + 0.25 * (1 - abs(len(a) - len(b)) / longest) + 0.65 * near / longest)  # type: ignore[arg-type]
-    return 1.0 if a == b else 0.1
+    if isinstance(a, int | float) and not isinstance(a, bool):
+        return float(1 / (1 + abs(a - b) / 8))
+    if not isinstance(a, str | bytes | list | tuple):
+        return 1.0 if a == b else 0.1
+    nested = isinstance(a, list | tuple)
+    places = [1.0 if x == y else 0.5 * alike(x, y) * nested for x, y in zip(a, b, strict=False)]
+    longest = max(len(a), len(b)) or 1
+    return 0.1 + 0.25 * (1 - abs(len(a) - len(b)) / longest) + 0.65 * sum(places) / longest
 
 
 def parameters_of(source: str, function: str) -> list[str]:
