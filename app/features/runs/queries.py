@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 
 from sqlalchemy import and_, case, delete, func, literal, null, select, update
 from sqlalchemy.dialects.postgresql import insert
@@ -15,7 +14,6 @@ from app.domain.difficulty import BROAD, Band
 from app.models import (
     Chain,
     Event,
-    Incident,
     LaneSlot,
     Measurement,
     ModelProfile,
@@ -54,21 +52,6 @@ def profile(session: Session, profile_id: int) -> ModelProfile:
 
 def slot_count(session: Session, run_id: int) -> int:
     return session.execute(select(func.count()).where(LaneSlot.run_id == run_id)).scalar_one()
-
-
-def live_lanes(session: Session, run_id: int) -> int:
-    return session.execute(
-        select(func.count()).where(LaneSlot.run_id == run_id, LaneSlot.lease_expires_at >= func.now())
-    ).scalar_one()
-
-
-def isolations(session: Session, run_id: int) -> list[str]:
-    """The sandbox levels under which this run's problems were checked."""
-    return list(
-        session.execute(
-            select(Variant.isolation).where(Variant.run_id == run_id, Variant.isolation != "").distinct()
-        ).scalars()
-    )
 
 
 # --- starting and ending -----------------------------------------------------------------------------------------
@@ -253,184 +236,7 @@ def _within(band: Band) -> ColumnElement[bool]:
     return and_(Measurement.rate >= band.low, Measurement.rate <= band.high)
 
 
-@dataclass(frozen=True, slots=True)
-class Cell:
-    """Variants that share all of these facts."""
-
-    arm: str
-    environment: str
-    turn: int
-    stage: str
-    invalid_code: str | None
-    duplicate: bool
-    bin: str
-    usable: bool
-    count: int
-
-
-def cells(session: Session, run_id: int) -> list[Cell]:
-    """All variants of a run, counted by what the summary needs: one query, a few hundred rows at most."""
-    duplicate = Variant.duplicate_of.is_not(None)
-    usable = func.coalesce(usable_variant(), False)
-    keys = (
-        Chain.arm,
-        Variant.environment,
-        Variant.turn,
-        Variant.stage,
-        Variant.invalid_code,
-        duplicate,
-        broad_bin(),
-        usable,
-    )
-    rows = session.execute(
-        select(*keys, func.count())
-        .select_from(Variant)
-        .join(Chain, Chain.id == Variant.chain_id)
-        .join(Run, Run.id == Variant.run_id)
-        .outerjoin(Measurement, measured_by_run())
-        .where(Variant.run_id == run_id)
-        .group_by(*keys)
-    )
-    return [Cell(*row) for row in rows]
-
-
-def rate_counts(session: Session, run_id: int, arm: str) -> list[tuple[float, int]]:
-    """(pass rate, number of valid unique variants), ascending."""
-    rows = session.execute(
-        select(Measurement.rate, func.count())
-        .select_from(Variant)
-        .join(Chain, Chain.id == Variant.chain_id)
-        .join(Run, Run.id == Variant.run_id)
-        .join(Measurement, measured_by_run())
-        .where(
-            Variant.run_id == run_id,
-            Chain.arm == arm,
-            Measurement.rate.is_not(None),
-            Variant.duplicate_of.is_(None),
-        )
-        .group_by(Measurement.rate)
-        .order_by(Measurement.rate)
-    )
-    return [(rate, count) for rate, count in rows if rate is not None]
-
-
-@dataclass(frozen=True, slots=True)
-class Totals:
-    """Sums over all measurements and proposals of one arm."""
-
-    arm: str
-    passed: int
-    failed: int
-    errors: int
-    cut: int
-    teacher_tokens: int
-
-
-def totals(session: Session, run_id: int) -> list[Totals]:
-    rows = session.execute(
-        select(
-            Chain.arm,
-            func.coalesce(func.sum(Measurement.passed), 0),
-            func.coalesce(func.sum(Measurement.failed), 0),
-            func.coalesce(func.sum(Measurement.errors), 0),
-            func.coalesce(func.sum(Measurement.cut), 0),
-            func.coalesce(func.sum(Variant.prompt_tokens + Variant.completion_tokens), 0),
-        )
-        .select_from(Variant)
-        .join(Chain, Chain.id == Variant.chain_id)
-        .join(Run, Run.id == Variant.run_id)
-        .outerjoin(Measurement, measured_by_run())
-        .where(Variant.run_id == run_id)
-        .group_by(Chain.arm)
-    )
-    return [Totals(arm, *(int(number) for number in numbers)) for arm, *numbers in rows]
-
-
-def chain_states(session: Session, run_id: int) -> list[tuple[str, str, str, int]]:
-    """(arm, environment, state, count)."""
-    rows = session.execute(
-        select(Chain.arm, Chain.environment, Chain.state, func.count())
-        .where(Chain.run_id == run_id)
-        .group_by(Chain.arm, Chain.environment, Chain.state)
-    )
-    return [(arm, environment, state, count) for arm, environment, state, count in rows]
-
-
-def stop_reasons(session: Session, run_id: int) -> list[tuple[str, str, int]]:
-    """(arm, reason, number of chains) of the chains that are over."""
-    rows = session.execute(
-        select(Chain.arm, Chain.stop_reason, func.count())
-        .where(Chain.run_id == run_id, Chain.state != "open")
-        .group_by(Chain.arm, Chain.stop_reason)
-        .order_by(func.count().desc())
-    )
-    return [(arm, reason, count) for arm, reason, count in rows]
-
-
-def chain_coverage(session: Session, run_id: int) -> list[tuple[str, str, int, list[str]]]:
-    """(arm, environment, usable variants, the broad bins that they fill) of every chain with a usable variant."""
-    rows = session.execute(
-        select(Chain.arm, Chain.environment, func.count(), func.array_agg(broad_bin().distinct()))
-        .select_from(Variant)
-        .join(Chain, Chain.id == Variant.chain_id)
-        .join(Run, Run.id == Variant.run_id)
-        .join(Measurement, measured_by_run())
-        .where(Variant.run_id == run_id, usable_variant())
-        .group_by(Chain.id, Chain.arm, Chain.environment)
-    )
-    return [(arm, environment, count, [b for b in bins if b]) for arm, environment, count, bins in rows]
-
-
-# --- trouble and news --------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class IncidentGroup:
-    stage: str
-    kind: str
-    count: int
-    example: str
-    last_at: datetime
-
-
-def incident_groups(session: Session, run_id: int) -> list[IncidentGroup]:
-    """Infrastructure errors grouped by stage and kind, each with its newest example."""
-    newest = (
-        select(Incident.stage, Incident.kind, func.count().label("count"), func.max(Incident.id).label("id"))
-        .where(Incident.run_id == run_id)
-        .group_by(Incident.stage, Incident.kind)
-        .subquery()
-    )
-    rows = session.execute(
-        select(newest.c.stage, newest.c.kind, newest.c.count, Incident.message, Incident.at)
-        .join(Incident, Incident.id == newest.c.id)
-        .order_by(newest.c.count.desc())
-    )
-    return [IncidentGroup(*row) for row in rows]
-
-
-def newest_chains(session: Session, run_id: int, limit: int = 8) -> list[tuple[Chain, Seed, int]]:
-    """The chains that moved last, with their seeds and numbers of variants."""
-    last = (
-        select(Variant.chain_id, func.max(Variant.id).label("last"), func.count().label("count"))
-        .where(Variant.run_id == run_id)
-        .group_by(Variant.chain_id)
-        .order_by(func.max(Variant.id).desc())
-        .limit(limit)
-        .subquery()
-    )
-    rows = session.execute(
-        select(Chain, Seed, last.c.count)
-        .join(last, last.c.chain_id == Chain.id)
-        .join(Seed, Seed.id == Chain.seed_id)
-        .order_by(last.c.last.desc())
-    )
-    return [(chain, seed, count) for chain, seed, count in rows]
-
-
-def last_event(session: Session, run_id: int) -> int:
-    """Rises with everything that happens to a run."""
-    return session.execute(select(func.coalesce(func.max(Event.id), 0)).where(Event.run_id == run_id)).scalar_one()
+# --- old events ----------------------------------------------------------------------------------------------------
 
 
 def forget_old_events(session: Session, keep: int = 100_000) -> None:

@@ -8,12 +8,14 @@ from datetime import UTC, datetime
 
 from app.db import Session
 from app.domain.difficulty import BROAD
-from app.features.runs import queries
-from app.features.runs.queries import Cell, IncidentGroup
+from app.features.runs import figures
+from app.features.runs.figures import Cell, ChainCount, IncidentGroup
+from app.features.runs.schemas import RunConfig
 from app.models import Run
 
 BINS = tuple(bin_.name for bin_ in BROAD)
 ARMS = ("main", "baseline")
+STAGES = ("proposed", "checked", "attempted")  # that a variant passes on its way to done
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,13 +24,20 @@ class ArmSummary:
 
     chains: int
     chains_ended: int
+    chains_driven: int  # chains that a lane drives now
+    turns: int  # turns that the chains have been given in all; one that ended early has used what was left
+    turns_done: int
     chains_usable: int  # chains that hold a usable variant
     chains_two_bins: int  # chains whose usable variants fill two or more broad bins
     chains_complete: int  # chains with usable easy, medium and hard variants (broad bins)
     proposals: int
+    under_way: dict[str, int]  # stage -> variants that have come so far: proposed, checked, attempted
     valid: int
-    duplicates: int
+    duplicates: int  # of an earlier variant of the chain (invalid) or of the run
+    unique: int  # valid and no duplicate
+    measured: int  # unique, and with enough verdicts for a pass rate
     usable: int
+    approved: int  # usable variants that people approved
     attempts: int  # verdicts, without errors
     passed: int
     errors: int
@@ -58,20 +67,24 @@ class RunSummary:
     lanes: int
 
     @property
+    def arms(self) -> tuple[ArmSummary, ...]:
+        return (self.main, self.baseline) if self.baseline else (self.main,)
+
+    @property
     def progress(self) -> float:
-        """Chains that are over, as a share of all, 0 to 1."""
-        arms = [self.main, *([self.baseline] if self.baseline else [])]
-        total = sum(arm.chains for arm in arms)
-        return sum(arm.chains_ended for arm in arms) / total if total else 0.0
+        """Turns done as a share of all, 0 to 1."""
+        total = sum(arm.turns for arm in self.arms)
+        return sum(arm.turns_done for arm in self.arms) / total if total else 0.0
 
 
 def summarise(session: Session, run: Run) -> RunSummary:
     """Seven queries, whatever the size of the run."""
-    cells = queries.cells(session, run.id)
-    totals = {total.arm: total for total in queries.totals(session, run.id)}
-    states = queries.chain_states(session, run.id)
-    coverage = queries.chain_coverage(session, run.id)
-    arms = {arm: _arm(arm, cells, totals.get(arm), states, coverage) for arm in ARMS}
+    cells = figures.cells(session, run.id)
+    totals = {total.arm: total for total in figures.totals(session, run.id)}
+    chains = figures.chain_counts(session, run.id)
+    coverage = figures.chain_coverage(session, run.id)
+    turns = RunConfig.model_validate(run.config).turns
+    arms = {arm: _arm(arm, turns, cells, totals.get(arm), chains, coverage) for arm in ARMS}
     end = run.finished_at or datetime.now(UTC)
     return RunSummary(
         run_id=run.id,
@@ -81,25 +94,24 @@ def summarise(session: Session, run: Run) -> RunSummary:
         seconds=(end - run.created_at).total_seconds(),
         main=arms["main"],
         baseline=arms["baseline"] if arms["baseline"].chains else None,
-        incidents=tuple(queries.incident_groups(session, run.id)),
-        isolations=tuple(queries.isolations(session, run.id)),
-        lanes=queries.live_lanes(session, run.id),
+        incidents=tuple(figures.incident_groups(session, run.id)),
+        isolations=tuple(figures.isolations(session, run.id)),
+        lanes=figures.live_lanes(session, run.id),
     )
 
 
 def _arm(
     arm: str,
+    turns: int,
     cells: list[Cell],
-    totals: queries.Totals | None,
-    states: list[tuple[str, str, str, int]],
+    totals: figures.Totals | None,
+    chains: list[ChainCount],
     coverage: list[tuple[str, str, int, list[str]]],
 ) -> ArmSummary:
     own = [cell for cell in cells if cell.arm == arm]
     bins = [set(found) for of_arm, _, _, found in coverage if of_arm == arm]
-    by_environment: dict[str, dict[str, int]] = {}
-    for of_arm, environment, _, _ in sorted(states):
-        if of_arm == arm:
-            by_environment.setdefault(environment, dict.fromkeys((*BINS, ""), 0))
+    chains = [found for found in chains if found.arm == arm]
+    by_environment = {found.environment: dict.fromkeys((*BINS, ""), 0) for found in chains}
     for cell in own:
         if cell.usable:
             by_environment[cell.environment][cell.bin] += cell.count
@@ -107,20 +119,29 @@ def _arm(
     for cell in own:
         if cell.invalid_code:
             invalid[cell.invalid_code] += cell.count
-    usable, proposals = Counter[int](), Counter[int]()
+    usable, proposals, under_way = Counter[int](), Counter[int](), Counter[str]()
     for cell in own:
+        if cell.stage != "done":
+            under_way[cell.stage] += cell.count
         proposals[cell.turn] += cell.count
         usable[cell.turn] += cell.count if cell.usable else 0
     return ArmSummary(
-        chains=sum(n for of_arm, _, _, n in states if of_arm == arm),
-        chains_ended=sum(n for of_arm, _, state, n in states if of_arm == arm and state != "open"),
+        chains=sum(found.count for found in chains),
+        chains_ended=sum(found.count for found in chains if found.state != "open"),
+        chains_driven=sum(found.held for found in chains),
+        turns=turns * sum(found.count for found in chains),
+        turns_done=sum(found.turns if found.state == "open" else turns * found.count for found in chains),
         chains_usable=len(bins),
         chains_two_bins=sum(len(found) >= 2 for found in bins),
         chains_complete=sum(found >= {"easy", "medium", "hard"} for found in bins),
         proposals=proposals.total(),
+        under_way={stage: under_way[stage] for stage in STAGES},
         valid=sum(c.count for c in own if c.invalid_code is None and c.stage != "proposed"),
         duplicates=sum(c.count for c in own if c.duplicate) + invalid["duplicate"],
+        unique=sum(c.count for c in own if c.invalid_code is None and c.stage != "proposed" and not c.duplicate),
+        measured=sum(c.count for c in own if c.rated and not c.duplicate),
         usable=usable.total(),
+        approved=sum(c.count for c in own if c.usable and c.approved),
         attempts=totals.passed + totals.failed if totals else 0,
         passed=totals.passed if totals else 0,
         errors=totals.errors if totals else 0,

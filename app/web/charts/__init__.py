@@ -7,6 +7,7 @@ Every mark has an address, the rows behind it.
 from app.web.charts.bars import Sparkline, Stack, YieldChart, sparkline, stack, yield_by_turn
 from app.web.charts.difficulty_map import DifficultyMap, Stone, difficulty_map
 from app.web.charts.histogram import Histogram, histogram
+from app.web.charts.strip import Strip, strip
 
 __all__ = [
     "DifficultyMap",
@@ -14,10 +15,12 @@ __all__ = [
     "Sparkline",
     "Stack",
     "Stone",
+    "Strip",
     "YieldChart",
     "difficulty_map",
     "histogram",
     "sparkline",
     "stack",
+    "strip",
     "yield_by_turn",
 ]

@@ -10,88 +10,88 @@ from fastapi import APIRouter, Form, Request
 from starlette.responses import Response
 
 from app import registry
-from app.domain.difficulty import wilson
+from app.domain.actor import Role
 from app.errors import NotFound
-from app.features.runs import feed, queries, service
+from app.features.runs import feed, figures, queries, service
+from app.features.runs.figures import Pace
 from app.features.runs.schemas import RunConfig, to_yaml
-from app.features.runs.summary import BINS, ArmSummary, RunSummary, summarise
-from app.models import Chain, ModelProfile, Run, Seed
-from app.web import charts
+from app.features.runs.summary import BINS, RunSummary, summarise
+from app.models import ModelProfile, Run
+from app.web import charts, run_figures
 from app.web.charts import Histogram, Stack, YieldChart
 from app.web.deps import Id, Member, PagesDep, Work
 from app.web.render import redirect
+from app.web.run_figures import Arm, ChainLine, FunnelRow
 
 NAV = None
 router = APIRouter()
 
+_SAID = {
+    "pause": "Pausing: chains stop at their next stage, and nothing is lost.",
+    "resume": "The run goes on.",
+    "cancel": "Cancelled. What was measured stays.",
+    "archive": "Archived.",
+    "restore": "Back in the list.",
+}
+
 
 @dataclass(frozen=True, slots=True)
 class RunPage:
-    """The context of run/page.html."""
+    """The context of run/page.html. `cursor` is the last event that these figures know of."""
 
     run: Run
+    cursor: int
+    may_change: bool
     config: RunConfig
     summary: RunSummary
-    arms: Sequence[tuple[str, ArmSummary, tuple[float, float]]]
+    arms: Sequence[Arm]
+    funnels: Sequence[Sequence[FunnelRow]]
+    pace: Pace | None
+    seconds_left: float | None
+    yields: YieldChart
+    rates: Histogram
     bins: Sequence[str]
     environments: dict[str, str]
+    newest: Sequence[ChainLine]
+    ends: Sequence[tuple[str, str, int]]
+    invalid: Stack
     strategy: str
     teacher: ModelProfile
     student: ModelProfile
-    newest: Sequence[tuple[Chain, Seed, int]]
-    stop_reasons: Sequence[tuple[str, str, int]]
-    invalid: Stack
-    yields: YieldChart
-    rates: Histogram
-    remaining_s: float | None
-    cursor: int
 
 
 @router.get("/runs/{run_id:int}")
 def run_page(request: Request, work: Work, member: Member, pages: PagesDep, run_id: Id) -> Response:
     run = _found(work, member.workspace_id, run_id)
     cursor = feed.newest_event(work, member.workspace_id, run.id)  # before the figures, so that none is missed
-    summary = summarise(work, run)
-    config = service.config_of(run)
-    arms = [("This run", summary.main), *([("Single-turn baseline", summary.baseline)] if summary.baseline else [])]
+    summary, config = summarise(work, run), service.config_of(run)
+    pace = figures.pace(work, run) if run.state == "running" else None
+    arms = run_figures.arms_of(summary)
     context = RunPage(
         run=run,
+        cursor=cursor,
+        may_change=member.role is not Role.VIEWER,
         config=config,
         summary=summary,
-        arms=[(name, arm, wilson(arm.usable, arm.proposals)) for name, arm in arms],
+        arms=arms,
+        funnels=run_figures.funnels(run.id, arms),
+        pace=pace,
+        seconds_left=run_figures.seconds_left(summary, config, pace) if pace else None,
+        yields=run_figures.yield_chart(run.id, arms),
+        rates=run_figures.rate_chart(run.id, figures.rate_counts(work, run.id, "main")),
         bins=BINS,
-        environments={name: env.title for name, env in registry.environments().items()},
+        environments={name: environment.title for name, environment in registry.environments().items()},
+        newest=[run_figures.chain_line(chain, config.turns) for chain in figures.newest_chains(work, run.id)],
+        ends=figures.stop_reasons(work, run.id),
+        invalid=charts.stack(
+            (code.replace("_", " "), count, f"/runs/{run.id}/tree?arm=main&invalid={code}")
+            for code, count in summary.main.invalid.items()
+        ),
         strategy=registry.strategy(config.strategy).title,
         teacher=queries.profile(work, run.teacher_profile_id),
         student=queries.profile(work, run.student_profile_id),
-        newest=queries.newest_chains(work, run.id),
-        stop_reasons=queries.stop_reasons(work, run.id),
-        invalid=charts.stack(
-            (code.replace("_", " "), n, f"/runs/{run.id}/tree?invalid={code}")
-            for code, n in summary.main.invalid.items()
-        ),
-        yields=charts.yield_by_turn(_by_turn(run.id, summary.main), _by_turn(run.id, summary.baseline)),
-        rates=charts.histogram(
-            queries.rate_counts(work, run.id, "main"),
-            lambda low, high: f"/runs/{run.id}/tree?rate_min={low:g}&rate_max={high:g}",
-        ),
-        remaining_s=_remaining(summary),
-        cursor=cursor,
     )
-    return pages.render(request, "run/page.html", context, block="figures")
-
-
-def _by_turn(run_id: int, arm: ArmSummary | None) -> list[tuple[int, int, str]]:
-    if arm is None:
-        return []
-    return [(usable, calls, f"/runs/{run_id:int}/tree?turn={turn}") for turn, (usable, calls) in arm.usable_by_turn.items()]
-
-
-def _remaining(summary: RunSummary) -> float | None:
-    """Seconds left at the pace so far; None until a tenth is done, before which it would be a guess."""
-    if summary.state != "running" or not 0.1 <= summary.progress < 1:
-        return None
-    return summary.seconds * (1 - summary.progress) / summary.progress
+    return pages.render(request, "run/page.html", context, block="live")
 
 
 @router.get("/runs/{run_id:int}/config.yaml")
@@ -115,14 +115,7 @@ def change_state(
         service.archive(work, member, run_id, archived=action == "archive")
     else:
         {"pause": service.pause, "resume": service.resume, "cancel": service.cancel}[action](work, member, run_id)
-    said = {
-        "pause": "Pausing: chains stop at their next stage, and nothing is lost.",
-        "resume": "The run goes on.",
-        "cancel": "Cancelled. What was measured stays.",
-        "archive": "Archived.",
-        "restore": "Back in the list.",
-    }
-    return redirect(f"/runs/{run_id:int}", flash=said[action])
+    return redirect(f"/runs/{run_id}", flash=_SAID[action])
 
 
 def _found(work: Work, workspace_id: int, run_id: int) -> Run:

@@ -1,0 +1,280 @@
+"""The selects behind a run's figures: each counts all rows of a run at once, and returns a few."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import func, select
+
+from app.db import Session
+from app.features.runs.queries import broad_bin, measured_by_run, usable_variant
+from app.models import Chain, Incident, LaneSlot, Measurement, Run, Seed, Variant
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """Variants that share all of these facts."""
+
+    arm: str
+    environment: str
+    turn: int
+    stage: str
+    invalid_code: str | None
+    duplicate: bool
+    bin: str
+    rated: bool
+    usable: bool
+    approved: bool
+    count: int
+
+
+def cells(session: Session, run_id: int) -> list[Cell]:
+    """All variants of a run, counted by what the summary needs: one query, a few hundred rows at most."""
+    duplicate = Variant.duplicate_of.is_not(None)
+    usable = func.coalesce(usable_variant(), False)
+    keys = (
+        Chain.arm,
+        Variant.environment,
+        Variant.turn,
+        Variant.stage,
+        Variant.invalid_code,
+        duplicate,
+        broad_bin(),
+        Measurement.rate.is_not(None),
+        usable,
+        Variant.review == "approved",
+    )
+    rows = session.execute(
+        select(*keys, func.count())
+        .select_from(Variant)
+        .join(Chain, Chain.id == Variant.chain_id)
+        .join(Run, Run.id == Variant.run_id)
+        .outerjoin(Measurement, measured_by_run())
+        .where(Variant.run_id == run_id)
+        .group_by(*keys)
+    )
+    return [Cell(*row) for row in rows]
+
+
+def rate_counts(session: Session, run_id: int, arm: str) -> list[tuple[float, int]]:
+    """(pass rate, number of valid unique variants), ascending."""
+    rows = session.execute(
+        select(Measurement.rate, func.count())
+        .select_from(Variant)
+        .join(Chain, Chain.id == Variant.chain_id)
+        .join(Run, Run.id == Variant.run_id)
+        .join(Measurement, measured_by_run())
+        .where(
+            Variant.run_id == run_id,
+            Chain.arm == arm,
+            Measurement.rate.is_not(None),
+            Variant.duplicate_of.is_(None),
+        )
+        .group_by(Measurement.rate)
+        .order_by(Measurement.rate)
+    )
+    return [(rate, count) for rate, count in rows if rate is not None]
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """Sums over all measurements and proposals of one arm."""
+
+    arm: str
+    passed: int
+    failed: int
+    errors: int
+    cut: int
+    teacher_tokens: int
+
+
+def totals(session: Session, run_id: int) -> list[Totals]:
+    rows = session.execute(
+        select(
+            Chain.arm,
+            func.coalesce(func.sum(Measurement.passed), 0),
+            func.coalesce(func.sum(Measurement.failed), 0),
+            func.coalesce(func.sum(Measurement.errors), 0),
+            func.coalesce(func.sum(Measurement.cut), 0),
+            func.coalesce(func.sum(Variant.prompt_tokens + Variant.completion_tokens), 0),
+        )
+        .select_from(Variant)
+        .join(Chain, Chain.id == Variant.chain_id)
+        .join(Run, Run.id == Variant.run_id)
+        .outerjoin(Measurement, measured_by_run())
+        .where(Variant.run_id == run_id)
+        .group_by(Chain.arm)
+    )
+    return [Totals(arm, *(int(number) for number in numbers)) for arm, *numbers in rows]
+
+
+@dataclass(frozen=True, slots=True)
+class ChainCount:
+    """Chains of one arm, environment and state: `held` of them are driven now, and `turns` are done by all together."""
+
+    arm: str
+    environment: str
+    state: str
+    count: int
+    held: int
+    turns: int
+
+
+def chain_counts(session: Session, run_id: int) -> list[ChainCount]:
+    rows = session.execute(
+        select(
+            Chain.arm,
+            Chain.environment,
+            Chain.state,
+            func.count(),
+            func.count(Chain.owner),
+            func.sum(Chain.next_turn - 1),
+        )
+        .where(Chain.run_id == run_id)
+        .group_by(Chain.arm, Chain.environment, Chain.state)
+        .order_by(Chain.arm, Chain.environment)
+    )
+    return [ChainCount(*row) for row in rows]
+
+
+def stop_reasons(session: Session, run_id: int) -> list[tuple[str, str, int]]:
+    """(arm, reason, number of chains) of the chains that are over."""
+    rows = session.execute(
+        select(Chain.arm, Chain.stop_reason, func.count())
+        .where(Chain.run_id == run_id, Chain.state != "open")
+        .group_by(Chain.arm, Chain.stop_reason)
+        .order_by(Chain.arm.desc(), func.count().desc(), Chain.stop_reason)
+    )
+    return [(arm, reason, count) for arm, reason, count in rows]
+
+
+def chain_coverage(session: Session, run_id: int) -> list[tuple[str, str, int, list[str]]]:
+    """(arm, environment, usable variants, the broad bins that they fill) of every chain with a usable variant."""
+    rows = session.execute(
+        select(Chain.arm, Chain.environment, func.count(), func.array_agg(broad_bin().distinct()))
+        .select_from(Variant)
+        .join(Chain, Chain.id == Variant.chain_id)
+        .join(Run, Run.id == Variant.run_id)
+        .join(Measurement, measured_by_run())
+        .where(Variant.run_id == run_id, usable_variant())
+        .group_by(Chain.id, Chain.arm, Chain.environment)
+    )
+    return [(arm, environment, count, [b for b in bins if b]) for arm, environment, count, bins in rows]
+
+
+def live_lanes(session: Session, run_id: int) -> int:
+    return session.execute(
+        select(func.count()).where(LaneSlot.run_id == run_id, LaneSlot.lease_expires_at >= func.now())
+    ).scalar_one()
+
+
+def isolations(session: Session, run_id: int) -> list[str]:
+    """The sandbox levels under which this run's problems were checked."""
+    return list(
+        session.execute(
+            select(Variant.isolation).where(Variant.run_id == run_id, Variant.isolation != "").distinct()
+        ).scalars()
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class IncidentGroup:
+    stage: str
+    kind: str
+    count: int
+    example: str
+    last_at: datetime
+
+
+def incident_groups(session: Session, run_id: int) -> list[IncidentGroup]:
+    """Infrastructure errors grouped by stage and kind, each with its newest example."""
+    newest = (
+        select(Incident.stage, Incident.kind, func.count().label("count"), func.max(Incident.id).label("id"))
+        .where(Incident.run_id == run_id)
+        .group_by(Incident.stage, Incident.kind)
+        .subquery()
+    )
+    rows = session.execute(
+        select(newest.c.stage, newest.c.kind, newest.c.count, Incident.message, Incident.at)
+        .join(Incident, Incident.id == newest.c.id)
+        .order_by(newest.c.count.desc())
+    )
+    return [IncidentGroup(*row) for row in rows]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """One variant of a chain, as far as it has come."""
+
+    turn: int
+    branch: int
+    stage: str
+    invalid_code: str | None
+    rate: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class NewestChain:
+    """A chain that moved lately; `outcomes` in the order of growth."""
+
+    chain: Chain
+    seed: Seed
+    outcomes: list[Outcome]
+
+
+def newest_chains(session: Session, run_id: int, limit: int = 8) -> list[NewestChain]:
+    """The chains that moved last, the newest first, with what they have grown: two queries."""
+    last = (
+        select(Variant.chain_id, func.max(Variant.id).label("last"))
+        .where(Variant.run_id == run_id)
+        .group_by(Variant.chain_id)
+        .order_by(func.max(Variant.id).desc())
+        .limit(limit)
+        .subquery()
+    )
+    found = session.execute(
+        select(Chain, Seed)
+        .join(last, last.c.chain_id == Chain.id)
+        .join(Seed, Seed.id == Chain.seed_id)
+        .order_by(last.c.last.desc())
+    ).all()
+    outcomes: dict[int, list[Outcome]] = {chain.id: [] for chain, _ in found}
+    for chain_id, turn, branch, stage, invalid_code, rate in session.execute(
+        select(Variant.chain_id, Variant.turn, Variant.branch, Variant.stage, Variant.invalid_code, Measurement.rate)
+        .join(Run, Run.id == Variant.run_id)
+        .outerjoin(Measurement, measured_by_run())
+        .where(Variant.chain_id.in_(outcomes))
+        .order_by(Variant.turn, Variant.branch)
+    ):
+        outcomes[chain_id].append(Outcome(turn, branch, stage, invalid_code, rate))
+    return [NewestChain(chain, seed, outcomes[chain.id]) for chain, seed in found]
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """What the last `seconds` brought: teacher calls answered and verdicts given."""
+
+    seconds: float
+    calls: int
+    verdicts: int
+
+
+def pace(session: Session, run: Run, window: timedelta = timedelta(minutes=2)) -> Pace:
+    """How fast the run is now: over `window`, or since its start where that is less."""
+    now = func.now()
+    since = func.greatest(now - window, run.created_at)
+    calls = select(func.count()).where(Variant.run_id == run.id, Variant.created_at > since).scalar_subquery()
+    verdicts = (
+        select(func.coalesce(func.sum(Measurement.passed + Measurement.failed), 0))
+        .join(Variant, Variant.id == Measurement.variant_id)
+        .where(
+            Variant.run_id == run.id,
+            Measurement.student_profile_id == run.student_profile_id,
+            Measurement.judged_at > since,
+        )
+        .scalar_subquery()
+    )
+    seconds = func.extract("epoch", now - since)
+    length, made, judged = session.execute(select(seconds, calls, verdicts)).one()
+    return Pace(float(length), made, judged)

@@ -1,0 +1,127 @@
+"""A run's figures as its page shows them: the arms beside one another, and every count a link to its rows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from app.domain.difficulty import Tally
+from app.features.runs.figures import NewestChain, Pace
+from app.features.runs.schemas import RunConfig
+from app.features.runs.summary import ArmSummary, RunSummary
+from app.web import charts
+from app.web.charts import Strip, YieldChart
+
+_TITLES = {"main": "This run", "baseline": "Single-turn"}
+_CHART_WIDTH = 360.0  # two fit beside each other in the wide column, one on a phone
+_FEWEST_CALLS = 10  # below which a pace would be a guess
+
+# Label, what it means, the field of ArmSummary, and the filter of the tree that lists the rows (None: no filter does).
+_VARIANTS: tuple[tuple[str, str, str, str | None], ...] = (
+    ("Teacher calls", "", "proposals", ""),
+    ("Valid", "gold outputs by execution", "valid", "&invalid=none"),
+    ("Unique", "first with its program", "unique", None),
+    ("Measured", "enough verdicts for a rate", "measured", None),
+    ("Usable", "rate in the kept band", "usable", "&usable=true"),
+    ("Approved", "by people", "approved", "&usable=true&review=approved"),
+)
+_CHAINS: tuple[tuple[str, str, str, str | None], ...] = (
+    ("Chains", "", "chains", ""),
+    ("Over", "", "chains_ended", None),
+    ("With a usable variant", "", "chains_usable", None),
+    ("In two bins or more", "", "chains_two_bins", None),
+    ("Complete", "easy, medium and hard", "chains_complete", None),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Arm:
+    """The run's own strategy, or its baseline. `tally` holds usable variants against all other teacher calls."""
+
+    name: str
+    title: str
+    figures: ArmSummary
+    tally: Tally
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """`count` of `whole`; `href` leads to the rows, "" where no list has just these."""
+
+    count: int
+    whole: int
+    href: str
+
+    @property
+    def share(self) -> float:
+        return self.count / self.whole if self.whole else 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class FunnelRow:
+    """One line of a funnel: what is counted, and its count in each arm, as a part of the first line's."""
+
+    label: str
+    note: str
+    counts: Sequence[Count]
+
+
+@dataclass(frozen=True, slots=True)
+class ChainLine:
+    """A chain that moved lately."""
+
+    newest: NewestChain
+    strip: Strip
+
+
+def arms_of(summary: RunSummary) -> list[Arm]:
+    return [
+        Arm(name, title, figures, Tally(figures.usable, figures.proposals - figures.usable))
+        for (name, title), figures in zip(_TITLES.items(), summary.arms, strict=False)
+    ]
+
+
+def funnels(run_id: int, arms: Sequence[Arm]) -> list[list[FunnelRow]]:
+    """That of the variants, from teacher calls to approved ones, and that of the chains."""
+    return [
+        [
+            FunnelRow(label, note, [_count(run_id, arm, lines[0][2], field, query) for arm in arms])
+            for label, note, field, query in lines
+        ]
+        for lines in (_VARIANTS, _CHAINS)
+    ]
+
+
+def _count(run_id: int, arm: Arm, whole: str, field: str, query: str | None) -> Count:
+    href = "" if query is None else f"/runs/{run_id}/tree?arm={arm.name}{query}"
+    return Count(getattr(arm.figures, field), getattr(arm.figures, whole), href)
+
+
+def chain_line(newest: NewestChain, turns: int) -> ChainLine:
+    return ChainLine(newest, charts.strip([(o.turn, o.rate, o.invalid_code) for o in newest.outcomes], turns))
+
+
+def yield_chart(run_id: int, arms: Sequence[Arm]) -> YieldChart:
+    by_turn = [
+        [
+            (usable, calls, f"/runs/{run_id}/tree?arm={arm.name}&turn={turn}")
+            for turn, (usable, calls) in arm.figures.usable_by_turn.items()
+        ]
+        for arm in arms
+    ]
+    return charts.yield_by_turn(*by_turn, width=_CHART_WIDTH)
+
+
+def rate_chart(run_id: int, counts: Sequence[tuple[float, int]]) -> charts.Histogram:
+    def href(low: float, high: float) -> str:
+        return f"/runs/{run_id}/tree?arm=main&rate_min={low:g}&rate_max={high:g}"
+
+    return charts.histogram(counts, href, width=_CHART_WIDTH)
+
+
+def seconds_left(summary: RunSummary, config: RunConfig, pace: Pace) -> float | None:
+    """At the pace of the last minutes; None where that would be a guess."""
+    if summary.state != "running" or pace.calls < _FEWEST_CALLS:
+        return None
+    calls = config.branching * sum(arm.turns - arm.turns_done for arm in summary.arms)
+    return calls * pace.seconds / pace.calls
