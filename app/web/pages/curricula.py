@@ -115,16 +115,15 @@ class NewPage:
 
 @dataclass(frozen=True, slots=True)
 class PreviewRow:
-    """A row as it is, or would be, exported; `text` is the whole of it, indented."""
+    """A row as it is, or would be, exported."""
 
     row: ExportRow
     tally: Tally
-    text: str
 
 
 @dataclass(frozen=True, slots=True)
 class VersionPage:
-    """The context of curricula/version.html. `manifest` is empty and `address` too while the version is a draft."""
+    """The context of curricula/version.html. A draft has neither `manifest` nor `address`, where its files are."""
 
     id: int
     name: str
@@ -135,6 +134,7 @@ class VersionPage:
     found: Overview
     rates: Histogram
     preview: Sequence[PreviewRow]
+    first_row: str
     environments: Mapping[str, str]
     manifest: Mapping[str, Any]
     address: str
@@ -256,6 +256,7 @@ def _show(
     versions = queries.versions(work, actor.workspace_id, curriculum.id)
     here = f"/curricula/{curriculum.id}/v{version.number}"
     values = values or SelectionForm.of(selection)
+    preview = overview.preview(work, actor, version, evaluation)
     manifest = json.loads(version.manifest) if version.manifest else {}
     site = (settings().public_url or str(request.base_url)).rstrip("/")
     page = VersionPage(
@@ -269,7 +270,8 @@ def _show(
         rates=histogram(
             found.rates, lambda low, high: f"{here}/problems?low={low:g}&high={high:g}", bins=selection.bins_of_set[:4]
         ),
-        preview=[_preview(row) for row in overview.preview(work, actor, version, evaluation)],
+        preview=[PreviewRow(row, overview.tally_of(row)) for row in preview],
+        first_row=json.dumps(preview[0], indent=2) if preview else "",
         environments={name: environment.title for name, environment in registry.environments().items()},
         manifest=manifest,
         address=f"{site}/api/v1/curricula/{curriculum.id}/revisions/{version.content_hash}" if manifest else "",
@@ -278,10 +280,6 @@ def _show(
     )
     status = 422 if errors else 409 if problem else 200
     return pages.render(request, "curricula/version.html", page, block="found", status=status)
-
-
-def _preview(row: ExportRow) -> PreviewRow:
-    return PreviewRow(row, Tally(row["passed"], row["n"] - row["passed"]), json.dumps(row, indent=2))
 
 
 def _options(work: Session, actor: Actor, values: SelectionForm) -> Options:
