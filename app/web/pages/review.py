@@ -103,9 +103,9 @@ def decide(
         stay = query.model_copy(update={"item": form.variant})
         return _render(request, work, member, pages, stay, run_id, refused=Refused.of(error, form))
     if form.act == "undo":
-        onward = {"run": outcome.run_id, "item": outcome.variant_id, "after": None}
+        onward = {"item": outcome.variant_id, "after": None} | _other_run(run_id, outcome.run_id)
     else:
-        onward = {"run": run_id, "item": None, "after": outcome.variant_id}
+        onward = {"item": None, "after": outcome.variant_id}
     href = Here(request.url.path, request.url.query)(**onward)
     if request.headers.get("HX-Request") != "true":
         return redirect(href, flash=outcome.message)
@@ -122,6 +122,11 @@ def decide(
     )
     response.headers["HX-Push-Url"] = href
     return response
+
+
+def _other_run(here: int, there: int) -> dict[str, int | None]:
+    """The last decision may be of another run: undoing it leads there."""
+    return {} if here == there else {"run": there}
 
 
 def _render(
