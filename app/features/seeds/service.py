@@ -62,7 +62,7 @@ def import_file(
     shown = file_name.replace("\\", "/").rpartition("/")[2][:200] or "upload"
     form = form or formats.of_name(shown)
     formats.check_language(form, options.language)
-    name = name.strip() or _free_name(session, actor, shown)
+    name = name or _free_name(session, actor, shown)
     return _import(session, actor, name, supervised.read(form, shown, options, file=file), shown, options, None)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import asdict
 from datetime import datetime
 from tempfile import TemporaryFile
@@ -128,7 +129,7 @@ def list_seed_sets(
 def create_seed_set(work: Work, actor: ApiActor, made: Annotated[SeedSetIn, Body()]) -> ImportOut:
     """Makes a set from the seeds in the body: all of them, or none."""
     with TemporaryFile() as lines:  # read like a file, in the process that is there for what others wrote
-        lines.writelines(seed.model_dump_json(exclude_defaults=True).encode() + b"\n" for seed in made.seeds)
+        lines.writelines(json.dumps(seed.model_dump(exclude_defaults=True)).encode() + b"\n" for seed in made.seeds)
         options = ImportOptions(source=made.origin)
         return ImportOut.of(service.import_file(work, actor, lines, made.origin, made.name, options, "jsonl"))
 
@@ -188,7 +189,7 @@ def delete_seed_set(
     work: Work,
     actor: ApiActor,
     seed_set_id: Id,
-    confirm: Annotated[str, Query(max_length=200, description="The name of the set, to be sure.")],
+    confirm: Annotated[str, Query(max_length=200, description="The name of the set.", examples=["Means"])],
 ) -> None:
     """Deletes a set that no run uses."""
     service.delete_set(work, actor, seed_set_id, confirm)

@@ -43,6 +43,8 @@ def _unusable(text: str) -> str:
     """What is wrong with the characters, or nothing."""
     if "\x00" in text:
         return "It holds NUL characters: binary data."
+    if text.replace("\n", "").replace("\t", "").isprintable():
+        return ""
     if _SURROGATE.search(text):
         return "It holds half a surrogate pair, which is no character."
     return "It looks like binary data." if len(_CONTROL.findall(text)) > _BINARY * len(text) else ""
