@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import sys
 
 from celery import Celery, signals
@@ -11,6 +12,7 @@ from app.config import settings
 from app.errors import AppError
 from app.isolation import probe, suffices
 from app.jobs import RECONCILE
+from app.local import launch
 from workers import shutdown
 
 app = Celery("cairn", broker=settings().redis_url or "", include=["workers.runs"])
@@ -50,6 +52,12 @@ def _refuse_weak_isolation(**_: object) -> None:
             f"cairn worker: this machine isolates at level {isolation.value!r}, and CAIRN_MINIMUM_ISOLATION demands "
             f"{settings().minimum_isolation!r}. {missing}"
         )
+
+
+@signals.worker_process_init.connect
+def _end_with_worker(**_: object) -> None:
+    """A pool process whose worker was killed would wait for work for ever."""
+    launch.end_with_parent(signal.SIGKILL)
 
 
 @signals.worker_shutting_down.connect

@@ -39,11 +39,15 @@ def main() -> None:
         _map_root()
     elif identity == NOBODY:
         _become_nobody()
-    # After the change of identity, which clears it.
-    _checked(_libc.prctl(_PR_SET_PDEATHSIG, int(death_signal), 0, 0, 0), "prctl(PR_SET_PDEATHSIG)")
+    end_with_parent(int(death_signal))  # after the change of identity, which clears it
     if os.getppid() != int(supervisor):
         sys.exit("the supervisor ended before this service began")
     os.execv(command[0], command)  # noqa: S606 (there is no shell to want)
+
+
+def end_with_parent(death_signal: int) -> None:
+    """This process gets the signal when the thread that made it ends."""
+    _checked(_libc.prctl(_PR_SET_PDEATHSIG, int(death_signal), 0, 0, 0), "prctl(PR_SET_PDEATHSIG)")
 
 
 def _map_root() -> None:

@@ -1,7 +1,7 @@
 """Ends what a killed supervisor left: its children are told of its death, but may still be on their way out.
 
 Two servers on the same files would destroy them, so nothing starts before the old ones are gone. A process is known by
-the mark in its environment, or by working inside the data folder: PostgreSQL overwrites its environment with its title.
+the mark in its environment, or by its working folder: the databases overwrite their environment with their title.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def _belongs(process: psutil.Process, folder: Path) -> bool:
 
 def _is_database(process: psutil.Process, folder: Path) -> bool:
     try:
-        return process.cwd() == str(folder / "postgres")
+        return process.cwd() in (str(folder / "postgres"), str(folder / "valkey"))
     except psutil.Error:
         return False
 

@@ -76,6 +76,7 @@ def service(data: Path, sockets: Path, runs_as: str, *, durable: bool = True) ->
         ready_within_s=300.0,  # after a crash it replays its log first
         stop=signal.SIGINT,  # "fast": ends connections, keeps all that was committed
         grace_s=3.5,
+        orphaned=signal.SIGINT,
         identity=runs_as,
     )
 

@@ -29,7 +29,10 @@ async def _at_once() -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """One child. `ready` is asked until it says yes; `stop` is the signal that ends it well, within `grace_s`."""
+    """One child. `ready` is asked until it says yes; `stop` is the signal that ends it well, within `grace_s`.
+
+    `orphaned` is the signal that it gets when the supervisor is killed, and everything else with it.
+    """
 
     name: str
     command: Sequence[str | Path]
@@ -38,6 +41,7 @@ class Service:
     ready_within_s: float = 60.0
     stop: signal.Signals = signal.SIGTERM
     grace_s: float = 5.0
+    orphaned: signal.Signals = signal.SIGKILL
     identity: str = launch.SAME
 
 
@@ -116,7 +120,7 @@ class Supervisor:
         log = logs.fresh(self._folder / "log", service.name)
         with log.open("ab") as output:
             process = await asyncio.create_subprocess_exec(
-                *launch.prefix(service.stop, service.identity),
+                *launch.prefix(service.orphaned, service.identity),
                 *map(str, service.command),
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=output,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 from pathlib import Path
 
 from app.local import binaries
@@ -42,4 +43,5 @@ def service(data: Path, sockets: Path, *, durable: bool = True) -> Service:
         ],
         ready=ready,
         grace_s=3.0,
+        orphaned=signal.SIGTERM,
     )
