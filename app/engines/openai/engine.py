@@ -25,6 +25,8 @@ _BYTES_BESIDE = 1 << 20
 _LARGEST_BODY = 256 << 20
 _CHUNK = 1 << 16
 _CONNECT_S = 10.0
+# Most servers close a connection that is idle for 5 s (uvicorn's default): a request sent at that moment would be lost.
+_KEEP_ALIVE_S = 4.0
 # vLLM derives the seed of sample i as seed + i: seeds of different requests must lie further apart than that. 53 bits
 # in all, since JSON numbers lose digits beyond.
 _SEED_SPACING = 1 << 11
@@ -85,15 +87,15 @@ class _Server:
         self._key = key
         self._places = asyncio.Semaphore(options.concurrency)
         self._most = options.samples_per_request
-        self._common: dict[str, object] = {
-            **options.extra,
+        fields: dict[str, object] = {
             "model": options.model,
             "temperature": options.temperature,
             "top_p": options.top_p,
+            "reasoning_effort": options.reasoning_effort,
             options.max_tokens_field: options.max_tokens,
+            **options.extra,
         }
-        if options.reasoning_effort:
-            self._common["reasoning_effort"] = options.reasoning_effort
+        self._common = {name: value for name, value in fields.items() if value is not None}
 
     async def sample(self, path: str, prompt: Mapping[str, object], n: int, rng: int) -> list[Reply]:
         """Exactly `n` replies, or EngineError. The same call makes the same requests, seeds included.
@@ -182,6 +184,6 @@ async def _server(options: Sampling) -> AsyncIterator[_Server]:
     key = options.api_key
     headers = {"Authorization": f"Bearer {key}"} if key else {}
     timeout = aiohttp.ClientTimeout(total=options.timeout_s, connect=_CONNECT_S)
-    connector = aiohttp.TCPConnector(limit=options.concurrency, keepalive_timeout=60)
+    connector = aiohttp.TCPConnector(limit=options.concurrency, keepalive_timeout=_KEEP_ALIVE_S)
     async with aiohttp.ClientSession(headers=headers, timeout=timeout, connector=connector) as http:
         yield _Server(http, options, key)

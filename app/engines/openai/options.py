@@ -13,6 +13,7 @@ from app.errors import EngineError
 # Fields of the request that follow from other options, or that would change the shape of the reply.
 _OURS = frozenset({"model", "messages", "prompt", "n", "seed", "stop", "stream", "echo", "temperature", "top_p"})
 _OURS |= {"max_tokens", "max_completion_tokens"}
+_OPTIONAL = ("temperature", "top_p")
 
 
 class Sampling(BaseModel):
@@ -45,7 +46,8 @@ class Sampling(BaseModel):
     extra_body: str = Field(
         default="",
         max_length=4000,
-        description='Further fields of every request, as a JSON object: {"top_k": 20}, say.',
+        description='Further fields of every request, as a JSON object: {"top_k": 20}, say. {"top_p": null} leaves '
+        "top_p out, for models that refuse it; likewise temperature.",
     )
     samples_per_request: int = Field(
         default=1024, ge=1, le=1024, description="Most samples asked for at once; 1 for servers that know no `n`."
@@ -73,7 +75,8 @@ class Sampling(BaseModel):
             fields = None
         if not isinstance(fields, dict):
             raise ValueError('must be a JSON object, such as {"top_k": 20}')
-        if taken := sorted(_OURS & fields.keys()):
+        left_out = {name for name in _OPTIONAL if name in fields and fields[name] is None}
+        if taken := sorted(_OURS & fields.keys() - left_out):
             raise ValueError(f"must not set {', '.join(taken)}: other options do, or the run itself")
         return text
 

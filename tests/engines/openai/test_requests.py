@@ -67,6 +67,11 @@ async def test_further_fields_and_another_name_of_the_limit_are_sent_as_told(ser
     assert "max_tokens" not in request
 
 
+async def test_a_field_that_a_model_refuses_can_be_left_out(server: ModelServer) -> None:
+    await propose(server, extra_body='{"top_p": null, "temperature": null}')
+    assert server.requests[0].keys() == {"model", "messages", "n", "seed", "max_tokens"}
+
+
 async def test_seeds_repeat_and_their_samples_never_overlap(server: ModelServer) -> None:
     """A server may give sample i the seed `seed` + i: neighbours of 1,024 samples must not share one."""
     async with teacher(server) as asked:
@@ -190,6 +195,7 @@ def test_other_variables_cannot_be_named(variable: str) -> None:
         ("extra_body", '{"top_k": NaN}', "must be a JSON object"),
         ("extra_body", "[" * 4000, "must be a JSON object"),
         ("extra_body", '{"seed": 1, "n": 2}', "must not set n, seed"),
+        ("extra_body", '{"top_p": 0.5, "max_tokens": null}', "must not set max_tokens, top_p"),
         ("timeout_s", float("inf"), "finite"),
         ("prompt", "instruct", "'chat' or 'plain'"),
     ],
