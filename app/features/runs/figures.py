@@ -4,22 +4,25 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import case, func, select
 
 from app.db import Session
+from app.domain.difficulty import BROAD
 from app.features.runs.queries import broad_bin, measured_by_run, usable_variant
 from app.models import Chain, Incident, LaneSlot, Measurement, Run, Seed, Variant
 
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """Variants that share all of these facts."""
+    """Variants that share the facts of the first lines, and what they have in all."""
 
     arm: str
     environment: str
     turn: int
     stage: str
+    isolation: str
     invalid_code: str | None
     duplicate: bool
     bin: str
@@ -27,17 +30,23 @@ class Cell:
     usable: bool
     approved: bool
     count: int
+    passed: int
+    failed: int
+    errors: int
+    cut: int
+    teacher_tokens: int
 
 
 def cells(session: Session, run_id: int) -> list[Cell]:
     """All variants of a run, counted by what the summary needs: one query, a few hundred rows at most."""
     duplicate = Variant.duplicate_of.is_not(None)
     usable = func.coalesce(usable_variant(), False)
-    keys = (
+    keys: tuple[Any, ...] = (
         Chain.arm,
         Variant.environment,
         Variant.turn,
         Variant.stage,
+        Variant.isolation,
         Variant.invalid_code,
         duplicate,
         broad_bin(),
@@ -45,8 +54,13 @@ def cells(session: Session, run_id: int) -> list[Cell]:
         usable,
         Variant.review == "approved",
     )
+    verdicts = (Measurement.passed, Measurement.failed, Measurement.errors, Measurement.cut)
+    sums = [
+        func.coalesce(func.sum(column), 0) for column in (*verdicts, Variant.prompt_tokens + Variant.completion_tokens)
+    ]
+    columns = [*keys, func.count(), *sums]
     rows = session.execute(
-        select(*keys, func.count())
+        select(*columns)
         .select_from(Variant)
         .join(Chain, Chain.id == Variant.chain_id)
         .join(Run, Run.id == Variant.run_id)
@@ -75,38 +89,6 @@ def rate_counts(session: Session, run_id: int, arm: str) -> list[tuple[float, in
         .order_by(Measurement.rate)
     )
     return [(rate, count) for rate, count in rows if rate is not None]
-
-
-@dataclass(frozen=True, slots=True)
-class Totals:
-    """Sums over all measurements and proposals of one arm."""
-
-    arm: str
-    passed: int
-    failed: int
-    errors: int
-    cut: int
-    teacher_tokens: int
-
-
-def totals(session: Session, run_id: int) -> list[Totals]:
-    rows = session.execute(
-        select(
-            Chain.arm,
-            func.coalesce(func.sum(Measurement.passed), 0),
-            func.coalesce(func.sum(Measurement.failed), 0),
-            func.coalesce(func.sum(Measurement.errors), 0),
-            func.coalesce(func.sum(Measurement.cut), 0),
-            func.coalesce(func.sum(Variant.prompt_tokens + Variant.completion_tokens), 0),
-        )
-        .select_from(Variant)
-        .join(Chain, Chain.id == Variant.chain_id)
-        .join(Run, Run.id == Variant.run_id)
-        .outerjoin(Measurement, measured_by_run())
-        .where(Variant.run_id == run_id)
-        .group_by(Chain.arm)
-    )
-    return [Totals(arm, *(int(number) for number in numbers)) for arm, *numbers in rows]
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,33 +131,27 @@ def stop_reasons(session: Session, run_id: int) -> list[tuple[str, str, int]]:
     return [(arm, reason, count) for arm, reason, count in rows]
 
 
-def chain_coverage(session: Session, run_id: int) -> list[tuple[str, str, int, list[str]]]:
-    """(arm, environment, usable variants, the broad bins that they fill) of every chain with a usable variant."""
-    rows = session.execute(
-        select(Chain.arm, Chain.environment, func.count(), func.array_agg(broad_bin().distinct()))
+def chain_coverage(session: Session, run_id: int) -> list[tuple[str, frozenset[str], int]]:
+    """(arm, broad bins that a chain's usable variants fill, number of such chains), of chains with a usable variant."""
+    bits = {bin_.name: 1 << at for at, bin_ in enumerate(BROAD)}
+    filled = (
+        select(Chain.arm, func.bit_or(case(bits, value=broad_bin(), else_=0)).label("bins"))
         .select_from(Variant)
         .join(Chain, Chain.id == Variant.chain_id)
         .join(Run, Run.id == Variant.run_id)
         .join(Measurement, measured_by_run())
         .where(Variant.run_id == run_id, usable_variant())
-        .group_by(Chain.id, Chain.arm, Chain.environment)
+        .group_by(Chain.id, Chain.arm)
+        .subquery()
     )
-    return [(arm, environment, count, [b for b in bins if b]) for arm, environment, count, bins in rows]
+    rows = session.execute(select(filled.c.arm, filled.c.bins, func.count()).group_by(filled.c.arm, filled.c.bins))
+    return [(arm, frozenset(name for name, bit in bits.items() if bins & bit), count) for arm, bins, count in rows]
 
 
 def live_lanes(session: Session, run_id: int) -> int:
     return session.execute(
         select(func.count()).where(LaneSlot.run_id == run_id, LaneSlot.lease_expires_at >= func.now())
     ).scalar_one()
-
-
-def isolations(session: Session, run_id: int) -> list[str]:
-    """The sandbox levels under which this run's problems were checked."""
-    return list(
-        session.execute(
-            select(Variant.isolation).where(Variant.run_id == run_id, Variant.isolation != "").distinct()
-        ).scalars()
-    )
 
 
 @dataclass(frozen=True, slots=True)

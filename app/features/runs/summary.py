@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from app.db import Session
-from app.domain.difficulty import BROAD
+from app.domain.difficulty import BROAD, COMPLETE
 from app.features.runs import figures
 from app.features.runs.figures import Cell, ChainCount, IncidentGroup
 from app.features.runs.schemas import RunConfig
@@ -78,13 +78,12 @@ class RunSummary:
 
 
 def summarise(session: Session, run: Run) -> RunSummary:
-    """Seven queries, whatever the size of the run."""
+    """Five queries, whatever the size of the run."""
     cells = figures.cells(session, run.id)
-    totals = {total.arm: total for total in figures.totals(session, run.id)}
     chains = figures.chain_counts(session, run.id)
     coverage = figures.chain_coverage(session, run.id)
     turns = RunConfig.model_validate(run.config).turns
-    arms = {arm: _arm(arm, turns, cells, totals.get(arm), chains, coverage) for arm in ARMS}
+    arms = {arm: _arm(arm, turns, cells, chains, coverage) for arm in ARMS}
     end = run.finished_at or datetime.now(UTC)
     return RunSummary(
         run_id=run.id,
@@ -95,7 +94,7 @@ def summarise(session: Session, run: Run) -> RunSummary:
         main=arms["main"],
         baseline=arms["baseline"] if arms["baseline"].chains else None,
         incidents=tuple(figures.incident_groups(session, run.id)),
-        isolations=tuple(figures.isolations(session, run.id)),
+        isolations=tuple(sorted({cell.isolation for cell in cells} - {""})),
         lanes=figures.live_lanes(session, run.id),
     )
 
@@ -104,12 +103,11 @@ def _arm(
     arm: str,
     turns: int,
     cells: list[Cell],
-    totals: figures.Totals | None,
     chains: list[ChainCount],
-    coverage: list[tuple[str, str, int, list[str]]],
+    coverage: list[tuple[str, frozenset[str], int]],
 ) -> ArmSummary:
     own = [cell for cell in cells if cell.arm == arm]
-    bins = [set(found) for of_arm, _, _, found in coverage if of_arm == arm]
+    filled = Counter({bins: count for of_arm, bins, count in coverage if of_arm == arm})
     chains = [found for found in chains if found.arm == arm]
     by_environment = {found.environment: dict.fromkeys((*BINS, ""), 0) for found in chains}
     for cell in own:
@@ -131,9 +129,9 @@ def _arm(
         chains_driven=sum(found.held for found in chains),
         turns=turns * sum(found.count for found in chains),
         turns_done=sum(found.turns if found.state == "open" else turns * found.count for found in chains),
-        chains_usable=len(bins),
-        chains_two_bins=sum(len(found) >= 2 for found in bins),
-        chains_complete=sum(found >= {"easy", "medium", "hard"} for found in bins),
+        chains_usable=filled.total(),
+        chains_two_bins=sum(count for bins, count in filled.items() if len(bins) >= 2),
+        chains_complete=sum(count for bins, count in filled.items() if bins >= COMPLETE),
         proposals=proposals.total(),
         under_way={stage: under_way[stage] for stage in STAGES},
         valid=sum(c.count for c in own if c.invalid_code is None and c.stage != "proposed"),
@@ -142,11 +140,11 @@ def _arm(
         measured=sum(c.count for c in own if c.rated and not c.duplicate),
         usable=usable.total(),
         approved=sum(c.count for c in own if c.usable and c.approved),
-        attempts=totals.passed + totals.failed if totals else 0,
-        passed=totals.passed if totals else 0,
-        errors=totals.errors if totals else 0,
-        cut=totals.cut if totals else 0,
-        teacher_tokens=totals.teacher_tokens if totals else 0,
+        attempts=sum(c.passed + c.failed for c in own),
+        passed=sum(c.passed for c in own),
+        errors=sum(c.errors for c in own),
+        cut=sum(c.cut for c in own),
+        teacher_tokens=sum(c.teacher_tokens for c in own),
         invalid=dict(invalid.most_common()),
         usable_by_environment=by_environment,
         usable_by_turn={turn: (usable[turn], proposals[turn]) for turn in sorted(proposals)},
