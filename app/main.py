@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import logging
 import pkgutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -18,7 +19,7 @@ from app.web.live import Nudges
 from app.web.navigation import find_pages, navigation
 from app.web.parameters import refuse_unknown
 from app.web.render import Pages
-from app.web.requests import RequestIds
+from app.web.requests import MaskLinks, RequestIds
 from app.web.security import SecurityHeaders
 
 API = "/api/v1"
@@ -33,6 +34,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
 def create_app() -> FastAPI:
     """Raises TypeError or ValueError for a page or API module that breaks the protocol of its folder."""
     config = settings()
+    logging.getLogger("uvicorn.access").addFilter(MaskLinks())
     app = FastAPI(
         title="Cairn",
         version="1",

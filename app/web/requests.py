@@ -1,11 +1,11 @@
-"""Every request has an id, in its answer, its log lines and its error page; no error leaves without an answer."""
+"""Every request has an id, in its answer, its error page and the log; no error leaves without an answer."""
 
 from __future__ import annotations
 
 import logging
+import re
 import secrets
 from collections.abc import Callable
-from contextvars import ContextVar
 
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import MutableHeaders
@@ -14,7 +14,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 HEADER = "X-Request-ID"
-current_request_id: ContextVar[str] = ContextVar("current_request_id", default="-")
+_LINK = re.compile("(/signin/)[^?/ ]+")
 _log = logging.getLogger(__name__)
 
 
@@ -31,7 +31,6 @@ class RequestIds:
             return
         request_id = secrets.token_hex(8)
         scope.setdefault("state", {})["request_id"] = request_id
-        current_request_id.set(request_id)
         started = False
 
         async def send_with_id(message: Message) -> None:
@@ -53,9 +52,10 @@ class RequestIds:
             await response(scope, receive, send_with_id)
 
 
-class RequestIdFilter(logging.Filter):
-    """Adds `request_id` to every log record."""
+class MaskLinks(logging.Filter):
+    """Keeps the tokens of one-time links out of the log of requests, where each address is written down."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        record.request_id = current_request_id.get()
+        if isinstance(record.args, tuple):
+            record.args = tuple(_LINK.sub(r"\1...", arg) if isinstance(arg, str) else arg for arg in record.args)
         return True

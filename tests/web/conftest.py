@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import socket
+import threading
 from collections.abc import Callable, Iterator
 
 import pytest
+import uvicorn
 from fastapi import FastAPI
 from starlette.testclient import TestClient
 
@@ -67,3 +70,16 @@ def api_token(ada: Actor) -> str:
     """A token of Ada's that may write."""
     with unit_of_work() as session:
         return accounts.create_api_token(session, ada, "tests", "write", 1)
+
+
+@pytest.fixture
+def server(database: str, broker: str) -> Iterator[str]:
+    """The address of a real server, for what a test client cannot do: streams, logs, connections."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    running = uvicorn.Server(uvicorn.Config(create_app(), log_level="info", timeout_graceful_shutdown=1))
+    thread = threading.Thread(target=running.run, kwargs={"sockets": [listener]})
+    thread.start()
+    yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+    running.should_exit = True
+    thread.join()
+    listener.close()
