@@ -49,7 +49,8 @@ class Toolbox:
             print("Installing uv and Node into .cairn/tools", flush=True)
             stamp.unlink(missing_ok=True)
             shutil.rmtree(HOME / "lib", ignore_errors=True)
-            run(*self.installer, "--require-hashes", "--requirement", LOCK, "--target", HOME / "lib", environment=PIP)
+            target = ("--require-hashes", "--requirement", LOCK, "--target", HOME / "lib")
+            run(*self.installer, *target, environment=PIP | self.settings())
             stamp.write_text(wanted)
 
     def uv(self, *arguments: str | Path, for_lock: bool = False) -> None:
