@@ -8,8 +8,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
-import tempfile
-from contextlib import suppress
+import secrets
 from functools import lru_cache
 from pathlib import Path
 
@@ -50,16 +49,15 @@ def write(path: Path, data: bytes) -> None:
 
 
 def _write_whole(path: Path, data: bytes) -> None:
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=".writing-")
+    beside = path.with_name(f".writing-{secrets.token_hex(8)}")
     try:
-        with os.fdopen(handle, "wb") as file:
+        with beside.open("xb") as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        os.replace(name, path)
+        beside.replace(path)
     except BaseException:
-        with suppress(OSError):
-            os.unlink(name)
+        beside.unlink(missing_ok=True)
         raise
 
 
