@@ -41,7 +41,7 @@ def check_redis(url: str) -> None:
 
 
 def _unreachable(setting: str, server: str, error: Exception) -> Unavailable:
-    reason = str(error).strip().splitlines()[-1]
+    reason = str(error).splitlines()[0]
     return Unavailable(
         f"{setting}: no {server} answers there ({reason}).",
         remedy="Correct the address or start that server; without the setting Cairn starts its own.",
