@@ -8,7 +8,7 @@ import sys
 from app.db import Session
 from app.domain.actor import Actor
 from app.domain.seeds import stdlib_snippets
-from app.features.runs import queries, service
+from app.features.runs import listing, queries, service
 from app.features.runs.schemas import RunConfig, SeedChoice
 from app.features.seeds.service import create_set
 from app.models import Run
@@ -20,7 +20,7 @@ _SEED = 7
 
 def ensure(session: Session, actor: Actor) -> Run | None:
     """Starts the demo where the workspace has no run yet; None where it has."""
-    if queries.list_runs(session, actor.workspace_id, limit=1):
+    if listing.runs(session, actor.workspace_id, limit=1):
         return None
     version = f"{sys.version_info.major}.{sys.version_info.minor}"
     name = f"Python {version} standard library"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from sqlalchemy import and_, case, delete, func, literal, null, select, update
 from sqlalchemy.dialects.postgresql import insert
@@ -20,12 +19,8 @@ from app.models import (
     Run,
     Seed,
     SeedSet,
-    User,
     Variant,
 )
-
-PAGE = 50
-
 
 # --- one run -----------------------------------------------------------------------------------------------------
 
@@ -130,81 +125,6 @@ def stamp_end(session: Session, run_id: int) -> None:
 
 def stamp_archived(session: Session, run_id: int, archived: bool) -> None:
     session.execute(update(Run).where(Run.id == run_id).values(archived_at=func.now() if archived else null()))
-
-
-# --- the list ----------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class RunRow:
-    """A line of the list of runs."""
-
-    run: Run
-    owner: str
-    chains: int
-    ended: int
-    proposals: int
-    usable: int
-    baseline_proposals: int
-    baseline_usable: int
-
-
-def list_runs(
-    session: Session,
-    workspace_id: int,
-    *,
-    state: str | None = None,
-    archived: bool = False,
-    text: str = "",
-    before: int | None = None,
-    limit: int = PAGE,
-) -> list[RunRow]:
-    """Newest first, in a bounded number of queries; `before` is the id to go on from."""
-    where = [Run.workspace_id == workspace_id, Run.archived_at.is_not(None) if archived else Run.archived_at.is_(None)]
-    if state:
-        where.append(Run.state == state)
-    if text:
-        where.append(Run.name.icontains(text, autoescape=True))
-    if before:
-        where.append(Run.id < before)
-    runs = session.execute(
-        select(Run, func.coalesce(User.name, ""))
-        .outerjoin(User, User.id == Run.created_by)
-        .where(*where)
-        .order_by(Run.id.desc())
-        .limit(limit)
-    ).all()
-    ids = [found.id for found, _ in runs]
-    chains = {
-        run_id: (total, ended)
-        for run_id, total, ended in session.execute(
-            select(Chain.run_id, func.count(), func.count().filter(Chain.state != "open"))
-            .where(Chain.run_id.in_(ids))
-            .group_by(Chain.run_id)
-        )
-    }
-    yields = {
-        (run_id, arm): (proposals, usable)
-        for run_id, arm, proposals, usable in session.execute(
-            select(Chain.run_id, Chain.arm, func.count(), func.count().filter(usable_variant()))
-            .select_from(Variant)
-            .join(Chain, Chain.id == Variant.chain_id)
-            .join(Run, Run.id == Variant.run_id)
-            .outerjoin(Measurement, measured_by_run())
-            .where(Variant.run_id.in_(ids))
-            .group_by(Chain.run_id, Chain.arm)
-        )
-    }
-    return [
-        RunRow(
-            found,
-            owner,
-            *chains.get(found.id, (0, 0)),
-            *yields.get((found.id, "main"), (0, 0)),
-            *yields.get((found.id, "baseline"), (0, 0)),
-        )
-        for found, owner in runs
-    ]
 
 
 # --- what a run has grown ----------------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
 from app.errors import NotFound
-from app.features.runs import queries, service
+from app.features.runs import listing, queries, service
 from app.features.runs.report import as_data
 from app.features.runs.schemas import RunConfig, parse, to_yaml
 from app.features.runs.summary import summarise
@@ -80,11 +80,11 @@ def list_runs(
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
 ) -> RunList:
     """Newest first."""
-    rows = queries.list_runs(
+    found = listing.runs(
         work, actor.workspace_id, state=state, archived=archived, text=q, before=before, limit=limit + 1
     )
-    items = [RunOut.of(row.run) for row in rows[:limit]]
-    return RunList(items=items, next_before=items[-1].id if len(rows) > limit else None)
+    items = [RunOut.of(run) for run, _ in found[:limit]]
+    return RunList(items=items, next_before=items[-1].id if len(found) > limit else None)
 
 
 @router.post("/runs", status_code=201)

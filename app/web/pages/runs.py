@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 from fastapi import APIRouter, Query, Request
 from starlette.responses import RedirectResponse, Response
 
-from app.domain.difficulty import wilson
-from app.features.runs import queries
-from app.features.runs.queries import RunRow
+from app.features.runs import listing
+from app.features.runs.listing import RunRow
+from app.models import Run
 from app.web.deps import BIGGEST_ID, Member, PagesDep, Work
 from app.web.navigation import NavItem
 
@@ -19,44 +19,22 @@ NAV = NavItem("Runs", "/runs", key="r", order=1)
 router = APIRouter()
 
 State = Literal["running", "paused", "finished", "cancelled", "failed"]
-STATES: tuple[str, ...] = ("running", "paused", "finished", "cancelled", "failed")
-
-
-@dataclass(frozen=True, slots=True)
-class Yield:
-    """Usable variants per teacher call, with its 95% interval."""
-
-    usable: int
-    calls: int
-
-    @property
-    def rate(self) -> float | None:
-        return self.usable / self.calls if self.calls else None
-
-    @property
-    def interval(self) -> tuple[float, float]:
-        return wilson(self.usable, self.calls)
-
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    row: RunRow
-    main: Yield
-    baseline: Yield
+_Cursor = Annotated[int | None, Query(ge=1, le=BIGGEST_ID)]
 
 
 @dataclass(frozen=True, slots=True)
 class RunsPage:
-    """The context of runs/page.html. `attention` holds the runs that paused by themselves or failed."""
+    """The context of runs/page.html. `older` and `newer` are the ids that the neighbouring pages go on from."""
 
-    lines: Sequence[Line]
-    attention: Sequence[Line]
+    rows: Sequence[RunRow]
+    trouble: Sequence[Run]
     states: Sequence[str]
     state: str
     archived: bool
     text: str
-    more: int | None
-    filtered: bool
+    older: int | None
+    newer: int | None
+    live: bool
 
 
 @router.get("/")
@@ -73,27 +51,24 @@ def runs(
     state: State | None = None,
     archived: bool = False,
     q: Annotated[str, Query(max_length=200)] = "",
-    before: Annotated[int | None, Query(ge=1, le=BIGGEST_ID)] = None,
+    before: _Cursor = None,
+    after: _Cursor = None,
 ) -> Response:
-    rows = queries.list_runs(
-        work, member.workspace_id, state=state, archived=archived, text=q, before=before, limit=queries.PAGE + 1
+    size = listing.PAGE
+    found = listing.runs(
+        work, member.workspace_id, state=state, archived=archived, text=q, before=before, after=after, limit=size + 1
     )
-    lines = [
-        Line(row, Yield(row.usable, row.proposals), Yield(row.baseline_usable, row.baseline_proposals))
-        for row in rows[: queries.PAGE]
-    ]
-    return pages.render(
-        request,
-        "runs/page.html",
-        RunsPage(
-            lines=lines,
-            attention=[line for line in lines if line.row.run.error or line.row.run.state == "failed"],
-            states=STATES,
-            state=state or "",
-            archived=archived,
-            text=q,
-            more=lines[-1].row.run.id if len(rows) > queries.PAGE else None,
-            filtered=bool(state or q or before or archived),
-        ),
-        block="rows",
+    more = len(found) > size
+    shown = found[-size:] if after else found[:size]
+    context = RunsPage(
+        rows=listing.rows(work, shown),
+        trouble=listing.in_trouble(work, member.workspace_id),
+        states=get_args(State),
+        state=state or "",
+        archived=archived,
+        text=q,
+        older=shown[-1][0].id if shown and (more or after) else None,
+        newer=shown[0][0].id if shown and (before or (after and more)) else None,
+        live=any(run.state == "running" for run, _ in shown),
     )
+    return pages.render(request, "runs/page.html", context, block="rows")
