@@ -5,10 +5,13 @@ from __future__ import annotations
 import ctypes
 import os
 import platform
+from collections.abc import Callable
+from typing import Any
 
 _libc = ctypes.CDLL(None, use_errno=True)
 syscall = _libc.syscall
 syscall.restype = ctypes.c_long
+_fork = ctypes.PyDLL(None).fork  # PyDLL: the interpreter's lock stays held, in both processes
 
 # From the kernel's arch/x86/entry/syscalls/syscall_64.tbl and include/uapi/asm-generic/unistd.h.
 _NUMBERS: dict[str, tuple[int, int]] = {
@@ -103,14 +106,40 @@ def number(name: str) -> int | None:
     return found if found >= 0 else None
 
 
-def call(name: str, *arguments: object) -> int:
+def prepare(name: str, *arguments: Any) -> Callable[[], None]:
+    """A system call ready to be made in a child, with its arguments converted; it raises OSError."""
+    words = (ctypes.c_long(_NUMBERS[name][MACHINE == "aarch64"]), *map(_word, arguments))
+
+    def make() -> None:
+        if syscall(*words) < 0:
+            raise OSError(ctypes.get_errno(), name)
+
+    return make
+
+
+def call(name: str, *arguments: Any) -> int:
     """Makes a system call; integers are passed as longs. Raises OSError."""
-    words = [ctypes.c_long(word) if isinstance(word, int) else word for word in arguments]
-    result: int = syscall(ctypes.c_long(_NUMBERS[name][MACHINE == "aarch64"]), *words)
+    result: int = syscall(ctypes.c_long(_NUMBERS[name][MACHINE == "aarch64"]), *map(_word, arguments))
     if result < 0:
         error = ctypes.get_errno()
         raise OSError(error, f"{name}: {os.strerror(error)}")
     return result
+
+
+def _word(argument: Any) -> Any:
+    return ctypes.c_long(argument) if isinstance(argument, int) else argument
+
+
+def fork() -> int:
+    """As os.fork, without Python's hooks, which write to 200 pages that each child would have to copy.
+
+    They renew the state of threads and of `random`; a zygote has one thread, and seeds its children itself. Raises
+    OSError.
+    """
+    pid: int = _fork()
+    if pid < 0:
+        raise OSError("fork failed")
+    return pid
 
 
 def prctl(option: int, argument: int) -> None:

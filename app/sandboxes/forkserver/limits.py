@@ -1,9 +1,8 @@
-"""Limits that the kernel holds over the zygote and over each child."""
+"""Limits that the kernel holds over the zygote and each child. Time is the zygote's own matter: see deadline.py."""
 
 from __future__ import annotations
 
 import resource
-import signal
 
 _DESCRIPTORS = 64
 
@@ -19,15 +18,16 @@ def limit_zygote() -> None:
         resource.setrlimit(which, (most, most))
 
 
-def limit_child(memory: int, cpu_ms: int) -> None:
-    """`memory` in bytes of address space. SIGPROF ends the child after `cpu_ms`; SIGXCPU and SIGKILL back it up."""
-    resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
-    seconds = cpu_ms // 1000 + 2
-    resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds + 1))
-    signal.setitimer(signal.ITIMER_PROF, cpu_ms / 1000)
+class MemoryLimit:
+    """Bounds the address space of children, who inherit the bound and cannot raise it, as the zygote can."""
 
+    def __init__(self) -> None:
+        with open("/proc/self/statm") as file:
+            self._own = int(file.read().split()[0]) * resource.getpagesize()
+        self._set = 0
 
-def address_space() -> int:
-    """Bytes of address space in use: what a fork starts with."""
-    with open("/proc/self/statm") as file:
-        return int(file.read().split()[0]) * resource.getpagesize()
+    def allow(self, size: int) -> None:
+        """`size` in bytes, on top of what the zygote itself takes. Costs nothing where it did not change."""
+        if size != self._set:
+            resource.setrlimit(resource.RLIMIT_AS, (self._own + size, resource.RLIM_INFINITY))
+            self._set = size

@@ -61,23 +61,17 @@ def _after(outcomes: list[Outcome], ending: Outcome, calls: int, *, loading: boo
 def _ending(response: Response) -> Outcome:
     """How the process ended; VALUE stands for a clean end."""
     if response.end == protocol.DEADLINE:
-        return Outcome(Status.TIMEOUT, detail="the deadline passed")
-    if os.WIFSIGNALED(response.status):
-        return _signalled(os.WTERMSIG(response.status))
+        return Outcome(Status.TIMEOUT, detail="its time was used up")
     code = os.waitstatus_to_exitcode(response.status)
+    if code == -signal.SIGKILL:
+        raise Unexplained("a program was killed from outside, most likely for want of memory on the machine")
+    if code < 0:
+        return Outcome(Status.CRASHED, detail=f"signal {signal.Signals(-code).name}")
     if code == protocol.NO_MEMORY:
         return Outcome(Status.MEMORY)
     if code == protocol.NO_ROOM:
         return Outcome(Status.OUTPUT_LIMIT)
     return Outcome(Status.VALUE if code == protocol.CLEAN else Status.CRASHED, detail=f"exit status {code}")
-
-
-def _signalled(number: int) -> Outcome:
-    if number in (signal.SIGPROF, signal.SIGXCPU):
-        return Outcome(Status.TIMEOUT, detail="its CPU time was used up")
-    if number == signal.SIGKILL:
-        raise Unexplained("a program was killed from outside, most likely for want of memory on the machine")
-    return Outcome(Status.CRASHED, detail=f"signal {signal.Signals(number).name}")
 
 
 def _frames(data: bytes) -> Iterator[tuple[int, bytes]]:

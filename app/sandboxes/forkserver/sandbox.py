@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
+import marshal
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
-from typing import ClassVar, TypeVar
+from typing import Any, ClassVar, TypeVar, cast
 
 from app.domain.ports import Execution, Isolation, Layer, Program
-from app.domain.values import dumps
+from app.domain.values import Unsupported
 from app.errors import SandboxUnavailable
 from app.sandboxes.forkserver import layers, protocol, reading
 from app.sandboxes.forkserver.pool import Pool
@@ -17,6 +17,7 @@ from app.sandboxes.forkserver.process import ZygoteDied
 _T = TypeVar("_T")
 REPLICAS = 2
 _TRIES = 3
+_MARSHAL_VERSION = 2  # without references, so that no argument is shared between calls
 
 
 class ForkServerSandbox:
@@ -63,8 +64,11 @@ class ForkServerSandbox:
 
     async def run(self, program: Program, *, replica: int = 0) -> Execution:
         """Raises SandboxUnavailable, and Unsupported for arguments that are no plain values."""
-        calls = [[call.function, dumps(call.arguments)] for call in program.calls]
-        payload = json.dumps([program.source, calls]).encode("ascii")
+        calls = tuple((call.function, call.arguments) for call in program.calls)
+        try:
+            payload = marshal.dumps(cast("Any", (program.source, calls)), _MARSHAL_VERSION)
+        except ValueError as error:
+            raise Unsupported(f"arguments of a call: {error}") from error
         limits = program.limits
         header = protocol.REQUEST.pack(
             protocol.RUN, len(payload), limits.wall_ms, limits.cpu_ms, limits.memory_mb, limits.output_bytes

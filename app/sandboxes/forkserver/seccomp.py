@@ -43,13 +43,11 @@ SERVE = (
     "getppid",
     "prctl",
     "prlimit64",
-    "setitimer",
     "seccomp",
     "rt_sigprocmask",  # glibc blocks signals around fork
     "set_robust_list",  # glibc, in a new child
     "rseq",
     "gettid",
-    "getrandom",  # the random module seeds itself in a new child, before ours
     "getrusage",
 )
 
@@ -78,17 +76,8 @@ class Filter:
     def __init__(self, instructions: Sequence[_Instruction]) -> None:
         self._array = (_Filter * len(instructions))(*(_Filter(*each) for each in instructions))
         self._program = _Program(len(instructions), self._array)
-        self._call = (
-            ctypes.c_long(kernel.number("seccomp") or 0),
-            ctypes.c_long(_SET_MODE_FILTER),
-            ctypes.c_long(0),
-            ctypes.byref(self._program),
-        )
-
-    def install(self) -> None:
-        """For this process and its children, for ever. Raises OSError."""
-        if kernel.syscall(*self._call) < 0:
-            raise OSError(ctypes.get_errno(), "seccomp")
+        # For this process and its children, for ever. Raises OSError.
+        self.install = kernel.prepare("seccomp", _SET_MODE_FILTER, 0, ctypes.byref(self._program))
 
 
 def zygote_filter() -> Filter:

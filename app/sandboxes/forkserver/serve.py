@@ -1,19 +1,24 @@
-"""The zygote's loop: a request, a fork, a deadline, a response. One child at a time, and nothing is left of it."""
+"""The zygote's loop: a request, a fork, a deadline, a response. One child at a time, and nothing is left of it.
+
+Every page that the zygote or a child writes to is copied first, and these copies are most of what a run costs. That is
+why whatever can be made ready once is, and why so little happens between the fork and the end of the child.
+"""
 
 from __future__ import annotations
 
-import json
+import marshal
 import mmap
 import os
-import random
 import resource
 import select
 import signal
 import time
+from collections.abc import Callable
 from typing import Any
 
-from app.sandboxes.forkserver import attempts, child, kernel, limits, protocol
+from app.sandboxes.forkserver import attempts, child, kernel, protocol
 from app.sandboxes.forkserver.deadline import Deadline
+from app.sandboxes.forkserver.limits import MemoryLimit
 from app.sandboxes.forkserver.seccomp import Filter
 
 _MEGABYTE = 1 << 20
@@ -27,19 +32,21 @@ def f(x):
 
 
 class Server:
-    """`control` is the socket to the driver; `filter` what each child takes on; `builtins` what programs see."""
+    """`control` is the socket to the driver, `filter` what each child takes on, `builtins` what programs see."""
 
-    def __init__(self, control: int, filter: Filter, builtins: dict[str, Any], seed: int, memory: int) -> None:
+    def __init__(self, control: int, filter: Filter, builtins: dict[str, Any], memory: MemoryLimit) -> None:
         self._control = control
-        self._filter = filter
         self._builtins = builtins
-        self._seed = seed
-        self._memory = memory  # bytes of address space that a child starts with
+        self._memory = memory
         self._pid = os.getpid()
+        self._alone = self._pid == 1  # of a process namespace: whatever else lives in it is a child's
+        self._poll = select.poll()
+        self._poll.register(control, 0)  # reports only that the driver hung up
+        self._seal = [kernel.prepare("close", control), *([] if self._alone else [_die_with_parent()]), filter.install]
 
     def warm_up(self) -> None:
         """Runs a program here, so that children find the interpreter's caches filled: twice as fast."""
-        payload = json.dumps([_WARMING, [["f", '{"t":[1]}']] * 2]).encode()
+        payload = marshal.dumps((_WARMING, (("f", (1,)), ("f", (2,)))))
         for _ in range(30):
             with mmap.mmap(-1, _WARMING_ROOM) as area:
                 child.run(payload, child.Channel(area, _WARMING_ROOM), self._builtins)
@@ -49,25 +56,27 @@ class Server:
         header = bytearray(protocol.REQUEST.size)
         while True:
             self._receive(memoryview(header))
-            kind, size, *limits_, room = protocol.REQUEST.unpack(header)
+            kind, size, wall_ms, cpu_ms, memory_mb, room = protocol.REQUEST.unpack(header)
             room += protocol.USED.size
+            self._memory.allow(memory_mb * _MEGABYTE + room + size)
             # What comes in and goes out stays in memory that goes away with the run: nothing of one program, which may
             # be the answer to another, is left in the heap that the next one inherits.
             with mmap.mmap(-1, room + size) as area, memoryview(area) as view:
                 with view[room:] as payload:
                     self._receive(payload)
-                response = self._run(kind, area, room, limits_)
+                    response = self._run(kind, area, room, payload, wall_ms / 1000, cpu_ms / 1000)
                 with view[protocol.USED.size : protocol.USED.size + response[0]] as frames:
                     self._send(protocol.RESPONSE.pack(*response), frames)
 
-    def _run(self, kind: int, area: mmap.mmap, room: int, limits_: list[int]) -> tuple[int, ...]:
-        wall_ms, cpu_ms, memory_mb = limits_
+    def _run(
+        self, kind: int, area: mmap.mmap, room: int, payload: memoryview, wall: float, cpu: float
+    ) -> tuple[int, ...]:
         started = time.monotonic()
-        pid = os.fork()
+        pid = kernel.fork()
         if pid == 0:
-            self._become_child(kind, area, room, cpu_ms, memory_mb * _MEGABYTE)
-        end, status, usage = self._wait(pid, Deadline(pid, wall_ms / 1000))
-        if self._pid == 1:  # of a process namespace: whatever else lives in it is the child's
+            self._become_child(kind, area, room, payload)
+        end, status, usage = self._wait(pid, Deadline(pid, wall, cpu))
+        if self._alone:
             _kill_the_rest()
         wall_us = int((time.monotonic() - started) * 1e6)
         cpu_us = int((usage.ru_utime + usage.ru_stime) * 1e6)
@@ -75,16 +84,11 @@ class Server:
         own = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         return used, end, wall_us, cpu_us, usage.ru_maxrss, own, status
 
-    def _become_child(self, kind: int, area: mmap.mmap, room: int, cpu_ms: int, memory: int) -> None:
+    def _become_child(self, kind: int, area: mmap.mmap, room: int, payload: memoryview) -> None:
         """Ends the process. A failure before the filter stands is ours: SIGKILL, which no program can send itself."""
         try:
-            os.close(self._control)
-            kernel.prctl(kernel.PR_SET_PDEATHSIG, signal.SIGKILL)
-            if os.getppid() != self._pid:
-                os._exit(protocol.BROKEN)
-            limits.limit_child(self._memory + len(area) + memory, cpu_ms)
-            random.seed(self._seed)  # the same in every run of a replica, another in the other one
-            self._filter.install()
+            for step in self._seal:
+                step()
         except BaseException:  # noqa: BLE001 - a child that is not confined must never go on
             os.kill(os.getpid(), signal.SIGKILL)
         status = protocol.BROKEN
@@ -93,7 +97,7 @@ class Server:
             if kind == protocol.ATTEMPTS:
                 attempts.report(channel)
             else:
-                child.run(area[room:], channel, self._builtins)
+                child.run(payload, channel, self._builtins)
             status = protocol.CLEAN
         except MemoryError:
             status = protocol.NO_MEMORY
@@ -104,16 +108,15 @@ class Server:
         """Waits for the child's end and reaps it; kills it at its deadline, or when nobody waits for it any more."""
         end = protocol.ENDED
         descriptor = os.pidfd_open(pid)
-        poll = select.poll()
-        poll.register(descriptor, select.POLLIN)
-        poll.register(self._control, 0)  # reports only that the driver hung up
-        while not (ready := poll.poll(deadline.left_ms())):
+        self._poll.register(descriptor, select.POLLIN)
+        while not (ready := self._poll.poll(deadline.left_ms())):
             if deadline.has_passed():
                 end = protocol.DEADLINE
                 break
+        self._poll.unregister(descriptor)
+        os.close(descriptor)
         if not ready or ready[0][0] != descriptor:
             os.kill(pid, signal.SIGKILL)
-        os.close(descriptor)
         _, status, usage = os.wait4(pid, 0)
         return end, status, usage
 
@@ -141,3 +144,16 @@ def _kill_the_rest() -> None:
             os.wait4(-1, 0)
         except ChildProcessError:
             return
+
+
+def _die_with_parent() -> Callable[[], None]:
+    """A child without a process namespace that would take it along."""
+    parent = os.getpid()
+    bind = kernel.prepare("prctl", kernel.PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+
+    def step() -> None:
+        bind()
+        if os.getppid() != parent:
+            raise ProcessLookupError("the parent is gone already")
+
+    return step

@@ -9,6 +9,7 @@ from __future__ import annotations
 import gc
 import json
 import os
+import random
 import signal
 import sys
 import types
@@ -26,7 +27,8 @@ def main() -> None:
     package = types.ModuleType(_PACKAGE)
     package.__path__ = [str(Path(__file__).parent)]
     sys.modules[_PACKAGE] = package
-    from app.sandboxes.forkserver import limits, modules, walls
+    from app.sandboxes.forkserver import modules, walls
+    from app.sandboxes.forkserver.limits import MemoryLimit
     from app.sandboxes.forkserver.seccomp import child_filter
     from app.sandboxes.forkserver.serve import Server
 
@@ -35,16 +37,17 @@ def main() -> None:
     _leave_terminal(control)
     try:
         modules.import_all(options["preload"], [str(_ROOT), *options["path"]])
-        memory = limits.address_space()
+        memory = MemoryLimit()
         layers = walls.raise_namespaces(options["without"])
         builtins = modules.close_imports(options["preload"])
-        server = Server(control, child_filter(), builtins, options["seed"], memory)
+        server = Server(control, child_filter(), builtins, memory)
         server.warm_up()
         sys.argv, sys.orig_argv = [""], [""]
         layers |= walls.raise_the_rest(options["without"])
     except Exception as error:  # noqa: BLE001 - told to the driver, which raises it
         _greet(control, {"error": f"{type(error).__name__}: {error}"})
         os._exit(1)
+    random.seed(options["seed"])  # the same in every run of a replica, another in the other one
     gc.collect()
     gc.disable()
     gc.freeze()
