@@ -78,10 +78,16 @@ class _Lane:
                     await self._pause_run("lane", kind, error)
                     return False
                 finally:
-                    await self._ledger.write(claims.release, self._run_id, self._owner)
-                    await self._ledger.write(claims.leave_slot, self._run_id, self._owner)
+                    await self._leave()
         finally:
             self._ledger.close()
+
+    async def _leave(self) -> None:
+        try:
+            await self._ledger.write(claims.release, self._run_id, self._owner)
+            await self._ledger.write(claims.leave_slot, self._run_id, self._owner)
+        except Unavailable:
+            _log.warning("run %s: the leases of this lane could not be given back, and run out", self._run_id)
 
     async def _drive(self, sandbox: Sandbox, stack: AsyncExitStack) -> bool:
         run = await self._ledger.write(queries.run_to_drive, self._run_id)
