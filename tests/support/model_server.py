@@ -28,8 +28,8 @@ Model = Callable[[Body], Awaitable[list[str]]]
 
 # Trouble that passes: asking again gives the answer that would have come at once.
 PASSING = ("overloaded", "limited", "crash", "disconnect", "hang_up", "nonsense", "abandoned", "fewer")
-# Trouble that stays as long as its cause.
-LASTING = ("stall", "trickle", "wrong_model", "overflow", "unauthorised", "unknown_model")
+# Besides: stall and trickle (no whole answer ever), wrong_model, unauthorised, unknown_model, overflow (of the context)
+# and cut (every reply ends in the middle, at its length limit).
 
 _REFUSALS: dict[str, tuple[int, Body]] = {
     "overloaded": (503, {"error": {"message": "the queue is full"}}),
