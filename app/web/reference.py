@@ -13,6 +13,7 @@ from app.errors import NotFound
 
 Spec = Mapping[str, Any]
 _REF = "#/components/schemas/"
+_NO_BOUND = 2**63 - 1  # what a column of the database holds
 _METHODS = ("get", "post", "put", "patch", "delete")
 
 
@@ -92,7 +93,7 @@ class Reference:
             method.upper(),
             path,
             spec.get("tags", ["other"])[0],
-            spec["summary"],
+            spec["summary"].capitalize(),
             spec.get("description", ""),
             inputs,
             [(status, answer["description"]) for status, answer in spec["responses"].items()],
@@ -145,6 +146,7 @@ class Reference:
     @staticmethod
     def _bounds(schema: Spec) -> str:
         low, high = schema.get("minimum"), schema.get("maximum")
+        high = None if high is not None and high >= _NO_BOUND else high
         length = schema.get("maxLength")
         parts = [f"from {low}" if low is not None else "", f"to {high}" if high is not None else ""]
         return " ".join(filter(None, [*parts, f"at most {length} characters" if length else ""]))

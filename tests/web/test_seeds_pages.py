@@ -95,13 +95,13 @@ def test_hostile_code_stays_text(page: Visitor) -> None:
 def test_seeds_are_paged_and_filtered_by_the_query_string(page: Visitor) -> None:
     records = [{"text": f"x = {n}", "licence": "MIT" if n % 2 else ""} for n in range(50)]
     place = upload(page, lines(*records), name="Fifty")
-    assert page.get(place).text.count('class="code lines"') == 20
-    last = page.get(f"{place}?page=3").text
+    assert page.get(place).text.count('class="code lines"') == 10
+    last = page.get(f"{place}?page=5").text
     assert last.count('class="code lines"') == 10
     assert 'rel="prev"' in last
     assert 'rel="next"' not in last
-    assert page.get(f"{place}?licence=MIT&page=2").text.count('class="code lines"') == 5
-    assert page.get(f"{place}?licence=-&page=2").text.count('class="code lines"') == 5
+    assert page.get(f"{place}?licence=MIT&page=3").text.count('class="code lines"') == 5
+    assert page.get(f"{place}?licence=-&page=3").text.count('class="code lines"') == 5
     assert page.get(f"{place}?q=x+%3D+49").text.count('class="code lines"') == 1
     assert page.get(f"{place}?q=%25").text.count('class="code lines"') == 0
 
@@ -119,8 +119,8 @@ def test_one_seed_has_an_address(page: Visitor) -> None:
     with unit_of_work() as session:
         seed_id = session.execute(select(Seed.id).where(Seed.position == 40)).scalar_one()
     answer = page.get(f"{place}/{seed_id}")
-    assert answer.headers["location"] == f"{place}?page=3#seed-41"
-    assert 'id="seed-41"' in page.get(f"{place}?page=3").text
+    assert answer.headers["location"] == f"{place}?page=5#seed-41"
+    assert 'id="seed-41"' in page.get(f"{place}?page=5").text
 
 
 def test_an_unused_set_is_deleted_after_its_name_is_typed(page: Visitor) -> None:
@@ -133,6 +133,13 @@ def test_an_unused_set_is_deleted_after_its_name_is_typed(page: Visitor) -> None
     with unit_of_work() as session:
         assert session.execute(select(func.count()).select_from(Seed)).scalar_one() == 0
         assert "seed_set.deleted" in session.execute(select(AuditEvent.action)).scalars().all()
+
+
+def test_a_run_may_start_from_the_set(page: Visitor) -> None:
+    place = upload(page, lines({"text": "x = 1"}), name="A & B")
+    upload(page, lines({"text": "x = 1"}), name="Newer")
+    (href,) = re.findall(r'href="(/runs/new\?seeds\.set=[^"]+)"', page.get(place).text)
+    assert 'value="A &amp; B" selected' in page.get(html.unescape(href)).text
 
 
 def test_a_set_that_a_run_uses_stays(page: Visitor, ada: Actor) -> None:

@@ -116,7 +116,7 @@ class ImportOut(BaseModel):
 def list_seed_sets(
     work: Work,
     actor: ApiActor,
-    before: Annotated[int | None, Query(ge=1, le=BIGGEST_ID)] = None,
+    before: Annotated[int | None, Query(ge=1, le=BIGGEST_ID, description="Id of the last set that you have.")] = None,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
 ) -> SeedSetList:
     """Newest first."""

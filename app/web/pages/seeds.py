@@ -37,7 +37,7 @@ NAV = NavItem("Seeds", "/seeds", key="s", order=5)
 router = APIRouter()
 
 SETS_PER_PAGE = 50
-SEEDS_PER_PAGE = 20
+SEEDS_PER_PAGE = 10  # their code weighs: a page is to stay under 80 kB
 Pasted = Literal["text", "jsonl"]
 
 
