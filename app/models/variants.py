@@ -25,7 +25,14 @@ class Variant(Base):
         CheckConstraint("review in ('', 'approved', 'rejected')", name="review"),
         CheckConstraint("(invalid_code is null) or (stage = 'done')", name="invalid_is_done"),
         Index("ix_variant_run_id_fingerprint", "run_id", "fingerprint"),
-        Index("ix_variant_run_id_chain_id_path", "run_id", "chain_id", "path"),
+        # The rest lets the tree grid filter and count a run's variants without reading their long texts.
+        Index(
+            "ix_variant_run_id_chain_id_path",
+            "run_id",
+            "chain_id",
+            "path",
+            postgresql_include=["id", "turn", "invalid_code", "duplicate_of", "review"],
+        ),
         Index("ix_variant_workspace_id_review", "workspace_id", "review"),
     )
 

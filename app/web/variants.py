@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
+from app.domain.difficulty import BROAD
 from app.domain.problem import Problem
 from app.domain.values import Unsupported, render
 from app.features.chains.schemas import SeedView, VariantRow, VariantView
@@ -102,7 +103,7 @@ def seed_base(seed: SeedView) -> Base:
 def map_of(
     family: Iterable[VariantRow], chosen: int | None, href: Callable[[int], str], width: float = 640.0
 ) -> DifficultyMap:
-    """The chain as stones over bands."""
+    """The chain as stones over the bands that its badges name."""
     family = list(family)
     places = {v.id: v.place for v in family}
     stones = [
@@ -119,4 +120,4 @@ def map_of(
         )
         for v in family
     ]
-    return difficulty_map(stones, chosen=places.get(chosen) if chosen else None, width=width)
+    return difficulty_map(stones, bins=BROAD, chosen=places.get(chosen) if chosen else None, width=width)

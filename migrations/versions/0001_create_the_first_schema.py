@@ -409,7 +409,13 @@ def upgrade() -> None:
     )
     op.create_index(op.f("ix_variant_content_hash"), "variant", ["content_hash"], unique=False)
     op.create_index(op.f("ix_variant_parent_id"), "variant", ["parent_id"], unique=False)
-    op.create_index("ix_variant_run_id_chain_id_path", "variant", ["run_id", "chain_id", "path"], unique=False)
+    op.create_index(
+        "ix_variant_run_id_chain_id_path",
+        "variant",
+        ["run_id", "chain_id", "path"],
+        unique=False,
+        postgresql_include=["id", "turn", "invalid_code", "duplicate_of", "review"],
+    )
     op.create_index("ix_variant_run_id_fingerprint", "variant", ["run_id", "fingerprint"], unique=False)
     op.create_index(op.f("ix_variant_workspace_id"), "variant", ["workspace_id"], unique=False)
     op.create_index("ix_variant_workspace_id_review", "variant", ["workspace_id", "review"], unique=False)
@@ -548,7 +554,11 @@ def downgrade() -> None:
     op.drop_index("ix_variant_workspace_id_review", table_name="variant")
     op.drop_index(op.f("ix_variant_workspace_id"), table_name="variant")
     op.drop_index("ix_variant_run_id_fingerprint", table_name="variant")
-    op.drop_index("ix_variant_run_id_chain_id_path", table_name="variant")
+    op.drop_index(
+        "ix_variant_run_id_chain_id_path",
+        table_name="variant",
+        postgresql_include=["id", "turn", "invalid_code", "duplicate_of", "review"],
+    )
     op.drop_index(op.f("ix_variant_parent_id"), table_name="variant")
     op.drop_index(op.f("ix_variant_content_hash"), table_name="variant")
     op.drop_table("variant")

@@ -7,13 +7,12 @@ import re
 from functools import lru_cache
 
 LONGEST = 96
+_TELLING = 24  # characters under which a sentence says too little, such as "Write f(a)."
 _COMMON_WORDS = 3
 _SENTENCE = re.compile(r".*?[.!?:;](?=\s|$)", re.DOTALL)
 _FUNCTION = re.compile(
     r"^def f\((.*?)\)[^\n:]*:(?:\s*[rR]?(\"\"\"|''')\s*(.+?)\s*(?:\n|\2))?", re.DOTALL | re.MULTILINE
 )
-
-
 _RETURN = re.compile(r"^\s+return (.+)$", re.MULTILINE)
 
 
@@ -27,22 +26,25 @@ def headline(problem: str | None) -> str:
         return ""
     parts = json.loads(problem)
     if message := str(parts.get("message", "")).strip():
-        return _first_sentence(message)
+        return _beginning(message)
     found = _FUNCTION.search(parts["program"])
     if not found:
         return ""
     arguments, _, docstring = found.groups()
     if docstring:
-        return _first_sentence(docstring)
+        return _beginning(docstring)
     body = parts["program"][found.end() :].split("\ndef ")[0]
     returned = _RETURN.findall(body)
     return cut(f"f({' '.join(arguments.split())})" + (f" → {' '.join(returned[-1].split())}" if returned else ""))
 
 
-def _first_sentence(text: str) -> str:
-    found = _SENTENCE.match(text)
-    sentence = " ".join((found.group() if found else text).split())
-    return cut(sentence.rstrip(".:;"))
+def _beginning(text: str) -> str:
+    """The first sentence, and the next ones while that says little."""
+    text = " ".join(text.split())
+    found = _SENTENCE.match(text, 0)
+    while found and found.end() < _TELLING and (more := _SENTENCE.match(text, found.end())):
+        found = more
+    return cut((text[: found.end()] if found else text).rstrip(".:;"))
 
 
 def cut(text: str) -> str:

@@ -85,13 +85,14 @@ def tree(session: Session, actor: Actor, run_id: int, query: TreeQuery) -> Tree:
     lines, after, before = _page(session, run_id, query)
     chains = chain_queries.chain_rows(session, actor.workspace_id, [chain_id for chain_id, _ in lines])
     variants = row_queries.variant_rows(session, actor.workspace_id, [key for _, key in lines if key is not None])
+    total = tree_queries.variant_count(session, run_id, VariantFilter())
     return Tree(
         run=run,
         query=query,
         rows=_rows(lines, chains, variants, query),
         chains=chain_queries.chain_count(session, run_id, query),
-        variants=tree_queries.variant_count(session, run_id, VariantFilter()),
-        matching=tree_queries.variant_count(session, run_id, query),
+        variants=total,
+        matching=tree_queries.variant_count(session, run_id, query) if query.active else total,
         after=after,
         before=before,
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import ColumnElement, Select, Subquery, and_, case, func, literal, select, tuple_
@@ -99,6 +100,15 @@ def chain_filter(run_id: int, wanted: ChainFilter) -> list[ColumnElement[bool]]:
     return [Chain.run_id == run_id] + [column == value for column, value in columns.items() if value is not None]
 
 
+@dataclass(frozen=True, slots=True)
+class At:
+    """Where a row stands: its chain, its path there, and the keys that order the chain."""
+
+    chain_id: int
+    path: str
+    keys: tuple[Any, ...]
+
+
 class Order:
     """Chains by `sort`, then in the order of the run with the baseline behind; variants in preorder.
 
@@ -120,16 +130,16 @@ class Order:
             return statement
         return statement.outerjoin(self.stats, self.stats.c.chain_id == Chain.id)
 
-    def at(self, session: Session, key: str) -> tuple[Any, ...] | None:
-        """The keys of a row: c12 is a chain, v34 a variant."""
+    def at(self, session: Session, key: str) -> At | None:
+        """The place of a row: c12 is a chain, v34 a variant."""
         path = literal(BEFORE_ALL_PATHS) if key[0] == "c" else Variant.path
-        statement = self.over(select(*self.keys, path).select_from(Chain))
+        statement = self.over(select(Chain.id, path, *self.keys).select_from(Chain))
         if key[0] == "c":
             statement = statement.where(Chain.id == int(key[1:]))
         else:
             statement = statement.join(Variant, Variant.chain_id == Chain.id).where(Variant.id == int(key[1:]))
         found = session.execute(statement).first()
-        return tuple(found) if found else None
+        return At(found[0], found[1], tuple(found[2:])) if found else None
 
 
 def chain_ids(
@@ -142,7 +152,7 @@ def chain_ids(
         start = order.at(session, f"c{after}")
         if start is None:
             return None
-        statement = statement.where(tuple_(*order.keys) > tuple_(*map(literal, start[:-1])))
+        statement = statement.where(tuple_(*order.keys) > tuple_(*map(literal, start.keys)))
     return list(session.execute(statement).scalars())
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from sqlalchemy import ColumnElement, Select, Subquery, and_, func, literal, or_, select, tuple_
+from sqlalchemy import BigInteger, ColumnElement, Select, Subquery, and_, func, literal, or_, select, tuple_
+from sqlalchemy.dialects.postgresql import array
 from sqlalchemy.orm import aliased
 
 from app.db import Session
 from app.features.chains.filters import TreeQuery, VariantFilter
-from app.features.chains.queries.chains import BEFORE_ALL_PATHS, Order, chain_filter
+from app.features.chains.queries.chains import BEFORE_ALL_PATHS, At, Order, chain_filter
 from app.features.runs.queries import broad_bin, measured_by_run, usable_variant
 from app.models import Chain, Measurement, Run, Seed, Variant
 
@@ -55,6 +56,8 @@ def matching(run_id: int, wanted: VariantFilter) -> Select[int, int, str]:
 
 
 def variant_count(session: Session, run_id: int, wanted: VariantFilter) -> int:
+    if not wanted.active:
+        return session.execute(select(func.count()).where(Variant.run_id == run_id)).scalar_one()
     return session.execute(select(func.count()).select_from(matching(run_id, wanted).subquery())).scalar_one()
 
 
@@ -67,23 +70,37 @@ def tree_page(
     where it shows variants. None where `start` is gone.
     """
     order = Order(run_id, wanted.sort)
+    at = order.at(session, start) if start else None
+    if start and at is None:
+        return None
+    chains = _chains_from(session, run_id, wanted, order, at, limit + 1, backwards=backwards)
     shown = matching(run_id, wanted).subquery("shown")
     path = func.coalesce(shown.c.path, BEFORE_ALL_PATHS).collate("C")
-    keys = [*order.keys, path]
-    statement = order.over(
-        select(Chain.id, shown.c.id).outerjoin(shown, and_(shown.c.chain_id == Chain.id, *_unfolded(wanted, shown)))
-    ).where(*chain_filter(run_id, wanted))
-    if wanted.picks_variants:
-        statement = statement.where(Chain.id.in_(select(matching(run_id, wanted).subquery().c.chain_id)))
-    if start:
-        found = order.at(session, start)
-        if found is None:
-            return None
-        place = tuple_(*map(literal, found))
-        statement = statement.where(tuple_(*keys) < place if backwards else tuple_(*keys) > place)
-    statement = statement.order_by(*(key.desc() if backwards else key for key in keys)).limit(limit)
+    statement = (
+        select(Chain.id, shown.c.id)
+        .outerjoin(shown, and_(shown.c.chain_id == Chain.id, *_unfolded(wanted, shown)))
+        .where(Chain.id.in_(chains))
+        .order_by(func.array_position(array(chains, type_=BigInteger), Chain.id), path.desc() if backwards else path)
+        .limit(limit)
+    )
+    if at is not None:
+        statement = statement.where(or_(Chain.id != at.chain_id, path < at.path if backwards else path > at.path))
     lines = [(chain_id, variant_id) for chain_id, variant_id in session.execute(statement)]
     return lines[::-1] if backwards else lines
+
+
+def _chains_from(
+    session: Session, run_id: int, wanted: TreeQuery, order: Order, at: At | None, limit: int, *, backwards: bool
+) -> list[int]:
+    """Chains from the one of `at` on, itself included. Each has a line at least, so that no page needs to sort more."""
+    statement = order.over(select(Chain.id)).where(*chain_filter(run_id, wanted))
+    if wanted.picks_variants:
+        statement = statement.where(Chain.id.in_(select(matching(run_id, wanted).subquery().c.chain_id)))
+    if at is not None:
+        keys, place = tuple_(*order.keys), tuple_(*map(literal, at.keys))
+        statement = statement.where(keys <= place if backwards else keys >= place)
+    statement = statement.order_by(*(key.desc() if backwards else key for key in order.keys)).limit(limit)
+    return list(session.execute(statement).scalars())
 
 
 def _unfolded(wanted: TreeQuery, shown: Subquery) -> list[ColumnElement[bool]]:
