@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Form, Query, Request
-from pydantic import BaseModel
 from starlette.responses import RedirectResponse, Response
 
 from app import registry
@@ -20,80 +19,19 @@ from app.domain.export_row import ExportRow
 from app.errors import Conflict, InvalidForm, InvalidInput
 from app.features.curricula import overview, queries, service
 from app.features.curricula.overview import Overview
-from app.features.curricula.queries import Choice, CurriculumRow, VersionRow
-from app.features.curricula.schemas import Selection, parse_selection
+from app.features.curricula.queries import CurriculumRow, VersionRow
+from app.features.curricula.schemas import Selection
 from app.models import CurriculumVersion
 from app.web.charts import Histogram, histogram
 from app.web.deps import BIGGEST_ID, Id, Member, PagesDep, Work
 from app.web.navigation import NavItem
 from app.web.render import Pages, redirect, wants_fragment
+from app.web.selection_form import Options, SelectionForm, at_fields, options_of
 
 NAV = NavItem("Curricula", "/curricula", key="c", order=4)
 router = APIRouter()
 
 PER_PAGE = 50
-RUNS_SHOWN = 30
-BIN_SETS = (("broad", "broad, for curricula"), ("narrow", "narrow, for chains"), ("kept", "every usable pass rate"))
-BINS = ("easy", "easy-medium", "medium", "hard", "unbinned")
-ARMS = (("main", "the run's strategy"), ("baseline", "the single-turn baseline"), ("both", "both"))
-ORDERS = (
-    ("easiest_first", "easiest first"),
-    ("hardest_first", "hardest first"),
-    ("position", "as they grew"),
-    ("shuffled", "shuffled"),
-)
-
-
-class SelectionForm(BaseModel):
-    """The form's fields as typed. A box that is not ticked is not sent."""
-
-    name: str = ""
-    runs: list[str] = []
-    environments: list[str] = []
-    arm: str = "main"
-    student: str = ""
-    approved_only: str = ""
-    bin_set: str = "broad"
-    bins: list[str] = []
-    complete_chains: str = ""
-    leave_out_unmeasured: str = ""
-    maximum: str = ""
-    order: str = "easiest_first"
-    seed: str = "0"
-
-    @classmethod
-    def of(cls, selection: Selection, name: str = "") -> SelectionForm:
-        data: dict[str, Any] = {"name": name}
-        for key, value in selection.model_dump(mode="json").items():
-            if isinstance(value, list):
-                data[key] = [str(item) for item in value]
-            elif isinstance(value, bool):
-                data[key] = "true" if value else ""
-            else:
-                data[key] = "" if value is None else str(value)
-        return cls(**data)
-
-    def selection(self) -> Selection:
-        """Raises InvalidForm."""
-        data = self.model_dump(exclude={"name"})
-        for key in ("student", "maximum"):
-            data[key] = data[key].strip() or None
-        for key in ("approved_only", "complete_chains", "leave_out_unmeasured"):
-            data[key] = bool(data[key])
-        return parse_selection(data)
-
-
-@dataclass(frozen=True, slots=True)
-class Options:
-    """What the form offers: pairs of value and text."""
-
-    runs: Sequence[tuple[str, str]]
-    environments: Sequence[tuple[str, str]]
-    students: Sequence[tuple[str, str]]
-    bins: Sequence[tuple[str, str]] = tuple((name, name) for name in BINS)
-    bin_sets: Sequence[tuple[str, str]] = BIN_SETS
-    arms: Sequence[tuple[str, str]] = ARMS
-    orders: Sequence[tuple[str, str]] = ORDERS
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +99,7 @@ def new(
 ) -> Response:
     """`?run=7` starts with that run chosen."""
     values = SelectionForm.of(Selection(runs=run or []))
-    return pages.render(request, "curricula/new.html", NewPage(values, _options(work, member, values)))
+    return pages.render(request, "curricula/new.html", NewPage(values, options_of(work, member, values)))
 
 
 @router.post("/curricula/new")
@@ -171,7 +109,7 @@ def create(
     try:
         made = service.create(work, member, values.name, values.selection())
     except InvalidInput as error:
-        page = NewPage(values, _options(work, member, values), _at_fields(error))
+        page = NewPage(values, options_of(work, member, values), at_fields(error))
         return pages.render(request, "curricula/new.html", page, status=error.status)
     return redirect(f"/curricula/{made.id}/v1", flash=f"Made the curriculum {made.name}.")
 
@@ -202,7 +140,7 @@ def save(
         version = service.save_selection(work, member, curriculum_id, number, values.selection())
     except InvalidForm as error:
         version = service.find_version(work, member, curriculum_id, number)
-        return _show(request, work, member, pages, version, values=values, errors=_at_fields(error))
+        return _show(request, work, member, pages, version, values=values, errors=at_fields(error))
     if wants_fragment(request):
         work.flush()
         return _show(request, work, member, pages, version)
@@ -265,7 +203,7 @@ def _show(
         version=next(row for row in versions if row.number == version.number),
         versions=versions,
         values=values,
-        options=_options(work, actor, values),
+        options=options_of(work, actor, values),
         found=found,
         rates=histogram(
             found.rates, lambda low, high: f"{here}/problems?low={low:g}&high={high:g}", bins=selection.bins_of_set[:4]
@@ -280,25 +218,3 @@ def _show(
     )
     status = 422 if errors else 409 if problem else 200
     return pages.render(request, "curricula/version.html", page, block="found", status=status)
-
-
-def _options(work: Session, actor: Actor, values: SelectionForm) -> Options:
-    found = queries.runs(work, actor.workspace_id)
-    chosen = set(values.runs)
-    shown = [run for i, run in enumerate(found) if i < RUNS_SHOWN or str(run.id) in chosen]
-    students = queries.students(work, actor.workspace_id)
-    return Options(
-        runs=[(str(run.id), _run_title(run)) for run in shown],
-        environments=[(name, environment.title) for name, environment in registry.environments().items()],
-        students=[("", "each run's own"), *((str(s.id), f"{s.model} ({s.digest[:8]})") for s in students)],
-    )
-
-
-def _run_title(run: Choice) -> str:
-    return f"{run.title} (run {run.id}, {run.variants:,} valid)"
-
-
-def _at_fields(error: InvalidInput) -> dict[str, str]:
-    """A message per field of the form: that of a list's member stands at the list."""
-    errors = error.errors if isinstance(error, InvalidForm) else {error.field or "name": error.message}
-    return {key.partition(".")[0]: f"{text[:1].upper()}{text[1:]}" for key, text in errors.items()}
