@@ -15,6 +15,7 @@ from app.features.runs.schemas import RunConfig
 
 Values = Mapping[str, str]
 _LISTS = ("environments",)
+_SPELLED = {"url": "URL", "api": "API", "s": "(s)"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +46,26 @@ def to_data(pairs: Iterable[tuple[str, str]]) -> dict[str, object]:
     if isinstance(options, dict):
         # Options of environments that are not chosen stay in the form, but are no part of the run.
         data["environment_options"] = {name: value for name, value in options.items() if name in chosen["environments"]}
+    for role in ("teacher", "student"):
+        _drop_strange_options(role, data.get(role))
     return data
+
+
+def _drop_strange_options(role: str, choice: object) -> None:
+    """Options of the engine that was chosen before, whose fields still stood in the form."""
+    if not isinstance(choice, dict) or not isinstance(choice.get("options"), dict):
+        return
+    schema = _schema(role, str(choice.get("engine", "")))
+    if schema is not None:
+        choice["options"] = {name: value for name, value in choice["options"].items() if name in schema.model_fields}
+
+
+def _schema(role: str, engine: str) -> type[BaseModel] | None:
+    """What an engine takes in a role; None for an engine that does not exist."""
+    known = registry.engines().get(engine)
+    if known is None:
+        return None
+    return known.TeacherOptions if role == "teacher" else known.StudentOptions
 
 
 def _put(data: dict[str, object], path: list[str], value: str) -> None:
@@ -93,7 +113,7 @@ def _field(name: str, info: FieldInfo, path: str, values: Values, errors: Values
         choices = (("", "default"), *choices)
     return Field(
         name=path,
-        label=info.title or name.replace("_", " ").capitalize(),
+        label=info.title or _label(name),
         kind=kind,
         value=values.get(path, shown),
         hint=info.description or "",
@@ -101,6 +121,12 @@ def _field(name: str, info: FieldInfo, path: str, values: Values, errors: Values
         choices=choices,
         attributes=attributes,
     )
+
+
+def _label(name: str) -> str:
+    """api_key_variable -> API key variable, timeout_s -> Timeout (s)."""
+    words = " ".join(_SPELLED.get(word, word) for word in name.split("_"))
+    return words[:1].upper() + words[1:]
 
 
 def _kind(info: FieldInfo) -> tuple[str, tuple[tuple[str, str], ...], bool]:
@@ -133,11 +159,8 @@ def _bounds(info: FieldInfo) -> dict[str, str]:
 
 def engine_fields(role: str, engine: str, values: Values, errors: Values) -> list[Field]:
     """The options of one engine in one role; none for an engine that does not exist."""
-    known = registry.engines().get(engine)
-    if known is None:
-        return []
-    schema = known.TeacherOptions if role == "teacher" else known.StudentOptions
-    return fields(schema, f"{role}.options.", values, errors)
+    schema = _schema(role, engine)
+    return fields(schema, f"{role}.options.", values, errors) if schema else []
 
 
 def refinement_fields(values: Values, errors: Values) -> list[Field]:

@@ -73,6 +73,14 @@ def chosen_seeds(session: Session, seed_set_id: int, skip: int, count: int | Non
     )
 
 
+def first_seeds(session: Session, seed_set_id: int, skip: int, limit: int) -> list[Seed]:
+    return list(
+        session.execute(
+            select(Seed).where(Seed.seed_set_id == seed_set_id).order_by(Seed.position).offset(skip).limit(limit)
+        ).scalars()
+    )
+
+
 def insert_chains(
     session: Session, run: Run, seeds: Sequence[int], environments: Sequence[str], arms: Sequence[str]
 ) -> None:

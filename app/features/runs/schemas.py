@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import math
-from typing import Annotated, Self
+from typing import Annotated
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
 from app import registry
 from app.domain.difficulty import KEPT, Band
 from app.errors import AppError, InvalidForm, InvalidInput
 
-MAX_CHAINS = 200_000
 Rate = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 
 
@@ -26,11 +25,12 @@ class Interval(_Strict):
     low: Rate
     high: Rate
 
-    @model_validator(mode="after")
-    def _ordered(self) -> Self:
-        if self.low > self.high:
-            raise ValueError("low must not lie above high")
-        return self
+    @field_validator("high")
+    @classmethod
+    def _ordered(cls, high: float, info: ValidationInfo) -> float:
+        if high < info.data.get("low", 0.0):
+            raise ValueError("this must not lie below the lower end")
+        return high
 
     @property
     def band(self) -> Band:
@@ -101,11 +101,13 @@ class RunConfig(_Strict):
             raise ValueError(f"there is no strategy {name!r}; known: {', '.join(registry.strategies())}")
         return name
 
-    @model_validator(mode="after")
-    def _consistent(self) -> Self:
-        if self.minimum_verdicts is not None and self.minimum_verdicts > self.attempts:
-            raise ValueError("minimum_verdicts must not exceed attempts")
-        return self
+    @field_validator("minimum_verdicts")
+    @classmethod
+    def _within_attempts(cls, minimum: int | None, info: ValidationInfo) -> int | None:
+        attempts = info.data.get("attempts")
+        if minimum is not None and attempts is not None and minimum > attempts:
+            raise ValueError(f"there are only {attempts} attempts")
+        return minimum
 
     @property
     def minimum(self) -> int:
@@ -170,15 +172,27 @@ def to_yaml(config: RunConfig) -> str:
     return yaml.safe_dump(config.model_dump(mode="json", exclude_none=True), sort_keys=False, allow_unicode=True)
 
 
+class _Loader(yaml.SafeLoader):
+    """YAML without aliases, a few lines of which can stand for gigabytes."""
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        if self.check_event(yaml.AliasEvent):
+            mark = self.peek_event().start_mark  # type: ignore[no-untyped-call]
+            raise yaml.MarkedYAMLError(problem="an alias", problem_mark=mark)
+        return super().compose_node(parent, index)
+
+
 def from_yaml(text: str) -> RunConfig:
     """Raises InvalidInput where the text is no YAML mapping, InvalidForm where a field is wrong."""
     try:
-        data = yaml.safe_load(text)
-    except yaml.YAMLError as error:
+        data = yaml.load(text, _Loader)  # noqa: S506 - a safe loader
+    except (yaml.YAMLError, RecursionError) as error:
         mark = getattr(error, "problem_mark", None)
         where = f" (line {mark.line + 1}, column {mark.column + 1})" if mark else ""
         raise InvalidInput(
-            f"This is not valid YAML{where}.", field="yaml", remedy="Check indentation and quotes."
+            f"This can't be read as YAML{where}.",
+            field="yaml",
+            remedy="Check indentation and quotes; aliases are not read.",
         ) from error
     if not isinstance(data, dict):
         raise InvalidInput(

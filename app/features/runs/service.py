@@ -11,10 +11,11 @@ from app import audit, registry
 from app.config import settings
 from app.db import Session
 from app.domain.actor import Actor, Role
-from app.errors import Conflict, InvalidInput, NotFound
+from app.errors import Conflict, NotFound
 from app.events import publish
 from app.features.runs import queries, stages
-from app.features.runs.schemas import MAX_CHAINS, ModelChoice, RunConfig
+from app.features.runs.schemas import ModelChoice, RunConfig
+from app.features.runs.size import size_of
 from app.jobs import LANE, enqueue
 from app.models import LaneSlot, Run
 
@@ -25,44 +26,23 @@ def create(session: Session, actor: Actor, config: RunConfig) -> Run:
     Raises InvalidInput where the seed set is unknown or too small, or the run would be too large.
     """
     actor.require(Role.MEMBER)
-    seed_set = queries.seed_set_named(session, actor.workspace_id, config.seeds.set)
-    if seed_set is None:
-        raise InvalidInput(
-            f"There is no seed set named {config.seeds.set!r}.",
-            field="seeds.set",
-            remedy="Import seeds first, or choose a set that exists.",
-        )
-    seeds = queries.chosen_seeds(session, seed_set.id, config.seeds.skip, config.seeds.count)
-    if not seeds or (config.seeds.count or 0) > len(seeds):
-        raise InvalidInput(
-            f"The set {seed_set.name!r} has {seed_set.seed_count} seeds; this asks for "
-            f"{config.seeds.count or 'some'} after the first {config.seeds.skip}.",
-            field="seeds.count",
-            remedy="Ask for fewer, or leave it empty to use all.",
-        )
-    arms = ("main", "baseline") if config.baseline and config.strategy != "single_turn" else ("main",)
-    chains = len(seeds) * len(config.environments) * len(arms)
-    if chains > MAX_CHAINS:
-        raise InvalidInput(
-            f"This run would have {chains:,} chains; {MAX_CHAINS:,} is the most.",
-            field="seeds.count",
-            remedy="Use fewer seeds, or split it into several runs with `skip`.",
-        )
+    size = size_of(session, actor.workspace_id, config)
+    seeds = queries.chosen_seeds(session, size.seed_set.id, config.seeds.skip, config.seeds.count)
     run = Run(
         workspace_id=actor.workspace_id,
-        name=config.name or f"{seed_set.name}, {_listed(config.environments)}",
+        name=config.name or f"{size.seed_set.name}, {_listed(config.environments)}",
         config=config.model_dump(mode="json"),
-        seed_set_id=seed_set.id,
+        seed_set_id=size.seed_set.id,
         teacher_profile_id=_profile(session, actor.workspace_id, "teacher", config.teacher),
         student_profile_id=_profile(session, actor.workspace_id, "student", config.student),
         created_by=actor.user_id,
     )
     session.add(run)
     session.flush()
-    queries.insert_chains(session, run, seeds, config.environments, arms)
-    slots = min(settings().worker_processes, chains)
+    queries.insert_chains(session, run, seeds, config.environments, size.arms)
+    slots = min(settings().worker_processes, size.chains)
     session.add_all(LaneSlot(run_id=run.id, slot=slot, workspace_id=run.workspace_id) for slot in range(slots))
-    audit.record(session, actor, "run.started", f"runs/{run.id}", chains=chains)
+    audit.record(session, actor, "run.started", f"runs/{run.id}", chains=size.chains)
     publish(session, run.workspace_id, run.id, "started")
     _send_lanes(session, run.id, slots)
     return run

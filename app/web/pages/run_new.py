@@ -2,29 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Request
-from starlette.datastructures import FormData
+from starlette.datastructures import FormData, UploadFile
 from starlette.responses import Response
 
 from app import registry
 from app.domain.actor import Role
-from app.errors import AppError, InvalidForm, InvalidInput, NotFound
+from app.errors import InvalidForm, InvalidInput, NotFound
 from app.features.runs import form, queries, service
 from app.features.runs.form import Field
 from app.features.runs.presets import PRESETS
 from app.features.runs.schemas import RunConfig, from_yaml, parse, to_yaml
-from app.models import SeedSet
+from app.features.runs.size import RunSize, size_of
+from app.models import Seed, SeedSet
 from app.web.deps import Member, PagesDep, Work
-from app.web.render import Pages, redirect
+from app.web.render import redirect
 
 NAV = None
 router = APIRouter()
 
-_CONTROL = frozenset({"csrf", "action", "yaml"})
+_CONTROL = frozenset({"csrf", "action", "yaml", "file"})
+_MAX_YAML = 1_000_000  # bytes
+_DEFAULT = "paper"
+_PREVIEWED = 5  # seeds
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,28 +40,57 @@ class EnvironmentFields:
 
 @dataclass(frozen=True, slots=True)
 class NewRunPage:
-    """The context of run_new/page.html: values as typed, errors at their fields."""
+    """The context of run_new/page.html: values as typed, errors at their fields. `start` is what it began from."""
 
     values: Mapping[str, str]
     errors: Mapping[str, str]
     chosen: Sequence[str]
+    start: str
     presets: Sequence[str]
     seed_sets: Sequence[SeedSet]
     environments: Sequence[EnvironmentFields]
     engines: Sequence[tuple[str, str]]
     strategies: Sequence[tuple[str, str]]
-    teacher: Sequence[Field]
-    student: Sequence[Field]
+    models: Sequence[tuple[str, Sequence[Field]]]
     refinement: Sequence[Field]
+    size: RunSize | None
+    first: Sequence[Seed]
     yaml: str
-    size: str
+    note: str
 
 
-async def _read_form(request: Request) -> FormData:
-    return await request.form()
+@dataclass(slots=True)
+class Draft:
+    """What stands in the form, and what is said about it."""
+
+    values: dict[str, str]
+    chosen: Sequence[str]
+    start: str = ""
+    errors: Mapping[str, str] = field(default_factory=dict)
+    yaml: str = ""
+    note: str = ""
+
+    @classmethod
+    def of(cls, config: RunConfig, *, start: str = "", yaml: str = "", note: str = "") -> Draft:
+        values = form.values_of(config.model_dump(mode="json"))
+        return cls(values, config.environments, start, yaml=yaml, note=note)
+
+    def pairs(self) -> list[tuple[str, str]]:
+        return [(k, v) for k, v in self.values.items() if k != "environments"] + [
+            ("environments", name) for name in self.chosen
+        ]
 
 
-Form = Annotated[FormData, Depends(_read_form)]
+async def _read_form(request: Request) -> AsyncIterator[FormData]:
+    async with request.form() as typed:
+        file = typed.get("file")
+        if isinstance(file, UploadFile) and file.filename:
+            text = (await file.read(_MAX_YAML + 1)).decode("utf-8", "replace")
+            typed = FormData([*((k, v) for k, v in typed.multi_items() if k != "yaml"), ("yaml", text)])
+        yield typed
+
+
+Typed = Annotated[FormData, Depends(_read_form)]
 
 
 @router.get("/runs/new")
@@ -67,98 +100,98 @@ def new_run(
     member: Member,
     pages: PagesDep,
     start: Annotated[str, Query(alias="from", max_length=100)] = "",
+    seed_set: Annotated[str, Query(alias="seeds.set", max_length=200)] = "",
 ) -> Response:
-    """`from` is a preset's name or a run's number."""
-    values, chosen = _starting_point(work, member.workspace_id, start)
-    return _page(request, pages, queries.seed_sets(work, member.workspace_id), values, chosen)
+    """`from` is a preset's name or a run's number; `seeds.set` names the set to choose at first."""
+    draft = _starting_point(work, member.workspace_id, start)
+    if seed_set:
+        draft.values["seeds.set"] = seed_set
+    return pages.render(request, "run_new/page.html", _page(work, member.workspace_id, draft), block="form")
 
 
 @router.post("/runs/new")
-def start_run(request: Request, work: Work, member: Member, pages: PagesDep, typed: Form) -> Response:
-    """`action` is launch, update (show the options of the chosen engines), yaml (write it) or load (read it)."""
+def start_run(request: Request, work: Work, member: Member, pages: PagesDep, typed: Typed) -> Response:
+    """`action` is launch, update (the fields that what was chosen asks for), yaml (write it) or load (read it)."""
     member.require(Role.MEMBER)
     pairs = [(k, v) for k, v in typed.multi_items() if k not in _CONTROL and isinstance(v, str)]
-    values, chosen = dict(pairs), [v for k, v in pairs if k == "environments"]
     action, text = str(typed.get("action", "launch")), str(typed.get("yaml", ""))
-    sets = queries.seed_sets(work, member.workspace_id)
-    if action == "update":
-        return _page(request, pages, sets, values, chosen, yaml=text)
+    draft = Draft(dict(pairs), [v for k, v in pairs if k == "environments"], yaml=text)
     try:
         if action == "load":
-            config = from_yaml(text)
-            return _page(request, pages, sets, form.values_of(config.model_dump(mode="json")), config.environments)
-        config = parse(form.to_data(pairs))
-        if action == "yaml":
-            return _page(request, pages, sets, values, chosen, yaml=to_yaml(config), config=config)
-        run = service.create(work, member, config)
-    except InvalidForm as error:
-        return _page(request, pages, sets, values, chosen, error.errors, yaml=text)
+            draft = Draft.of(_read_yaml(text), yaml=text, note="Read. Nothing has been launched yet.")
+        elif action == "launch":
+            run = service.create(work, member, parse(form.to_data(pairs)))
+            return redirect(f"/runs/{run.id}", flash="The run has started.")
+        elif action == "yaml":
+            draft.yaml = to_yaml(parse(form.to_data(pairs)))
+            draft.note = "Written: see below."
     except InvalidInput as error:
-        return _page(request, pages, sets, values, chosen, {error.field or "config": _said(error)}, yaml=text)
-    return redirect(f"/runs/{run.id}", flash="The run has started.")
+        draft.errors = _at_fields(error)
+    status = 422 if draft.errors else 200
+    context = _page(work, member.workspace_id, draft)
+    return pages.render(request, "run_new/page.html", context, block="form", status=status)
 
 
-def _said(error: AppError) -> str:
-    return f"{error.message} {error.remedy}".strip()
+def _at_fields(error: InvalidInput) -> Mapping[str, str]:
+    if isinstance(error, InvalidForm):
+        return error.errors
+    return {error.field or "config": f"{error.message} {error.remedy}".strip()}
 
 
-def _starting_point(work: Work, workspace_id: int, start: str) -> tuple[dict[str, str], list[str]]:
+def _read_yaml(text: str) -> RunConfig:
+    if len(text) > _MAX_YAML:
+        raise InvalidInput("This file is too large for the settings of a run.", field="yaml")
+    if not text.strip():
+        raise InvalidInput("There is nothing to read.", field="yaml", remedy="Choose a file, or paste one.")
+    return from_yaml(text)
+
+
+def _starting_point(work: Work, workspace_id: int, start: str) -> Draft:
     if start.isdecimal() and len(start) < 19:
         run = queries.run(work, workspace_id, int(start))
         if run is None:
             raise NotFound("There is no such run to start from.")
-        config = service.config_of(run)
-        return form.values_of(config.model_dump(mode="json") | {"name": ""}), config.environments
-    name = start or "paper"
+        draft = Draft.of(service.config_of(run), start=f"run {run.id}, {run.name}")
+        draft.values["name"] = ""
+        return draft
+    name = start or _DEFAULT
     if name not in PRESETS:
         raise InvalidInput(f"There is no preset {name!r}.", field="from", remedy=f"Known: {', '.join(PRESETS)}.")
-    return form.values_of(PRESETS[name]), list(registry.environments())
+    return Draft(form.values_of(PRESETS[name]), list(registry.environments()), start=name)
 
 
-def _page(
-    request: Request,
-    pages: Pages,
-    seed_sets: Sequence[SeedSet],
-    values: Mapping[str, str],
-    chosen: Sequence[str],
-    errors: Mapping[str, str] | None = None,
-    *,
-    yaml: str = "",
-    config: RunConfig | None = None,
-) -> Response:
-    found = errors or {}
-    teacher = values.get("teacher.engine", "procedural")
-    student = values.get("student.engine", "procedural")
-    context = NewRunPage(
+def _page(work: Work, workspace_id: int, draft: Draft) -> NewRunPage:
+    seed_sets = queries.seed_sets(work, workspace_id)
+    if seed_sets:
+        draft.values.setdefault("seeds.set", seed_sets[0].name)
+    errors = dict(draft.errors)
+    size, first = None, []
+    try:
+        config = parse(form.to_data(draft.pairs()))
+        size = size_of(work, workspace_id, config)
+        first = queries.first_seeds(work, size.seed_set.id, config.seeds.skip, min(size.seeds, _PREVIEWED))
+    except InvalidInput as error:
+        # Before a launch, only what was typed is called wrong: what is still empty is not.
+        errors = {k: v for k, v in _at_fields(error).items() if draft.values.get(k, "").strip()} | errors
+    values = draft.values
+    engines = {role: values.get(f"{role}.engine", "procedural") for role in ("teacher", "student")}
+    return NewRunPage(
         values=values,
-        errors=found,
-        chosen=chosen,
+        errors=errors,
+        chosen=draft.chosen,
+        start=draft.start,
         presets=list(PRESETS),
         seed_sets=seed_sets,
         environments=[
-            EnvironmentFields(name, env.title, form.fields(env.Options, f"environment_options.{name}.", values, found))
+            EnvironmentFields(name, env.title, form.fields(env.Options, f"environment_options.{name}.", values, errors))
             for name, env in registry.environments().items()
         ],
         engines=[(name, engine.title) for name, engine in registry.engines().items()],
-        strategies=[(name, found_strategy.title) for name, found_strategy in registry.strategies().items()],
-        teacher=form.engine_fields("teacher", teacher, values, found),
-        student=form.engine_fields("student", student, values, found),
-        refinement=form.refinement_fields(values, found),
-        yaml=yaml,
-        size=_size(config, seed_sets),
-    )
-    return pages.render(request, "run_new/page.html", context, block="form", status=422 if found else 200)
-
-
-def _size(config: RunConfig | None, seed_sets: Sequence[SeedSet]) -> str:
-    """What the run would ask of the models, before it is launched."""
-    if config is None:
-        return ""
-    available = next((s.seed_count for s in seed_sets if s.name == config.seeds.set), 0)
-    seeds = min(config.seeds.count or available, max(0, available - config.seeds.skip))
-    arms = 2 if config.baseline and config.strategy != "single_turn" else 1
-    calls = seeds * len(config.environments) * config.turns * config.branching * arms
-    return (
-        f"{seeds * len(config.environments) * arms:,} chains, up to {calls:,} teacher calls "
-        f"and {calls * config.attempts:,} student attempts"
+        strategies=[(name, strategy.title) for name, strategy in registry.strategies().items()],
+        models=[(role, form.engine_fields(role, engine, values, errors)) for role, engine in engines.items()],
+        refinement=form.refinement_fields(values, errors),
+        size=size,
+        first=first,
+        yaml=draft.yaml,
+        note=draft.note,
     )

@@ -158,7 +158,7 @@ document.addEventListener("click", async (event) => {
 
 const busy = (state) => (event) => {
   const target = event.detail.ctx?.target;
-  if (target instanceof Element && !event.detail.ctx.sourceElement?.matches("[hx-sse\\:connect], [hx-trigger^=every]")) target.ariaBusy = state;
+  if (target instanceof Element && !event.detail.ctx.sourceElement?.matches("[hx-sse\\:connect], [data-quiet]")) target.ariaBusy = state;
 };
 document.addEventListener("htmx:before:request", busy("true"));
 document.addEventListener("htmx:finally:request", busy("false"));

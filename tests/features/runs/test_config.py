@@ -30,7 +30,7 @@ def test_the_defaults_are_the_papers() -> None:
         ({"seeds": {"set": "heap", "count": -1}}, "seeds.count", "greater"),
         ({"seeds": {}}, "seeds.set", "required"),
         ({"atempts": 3}, "atempts", "no such setting"),
-        ({"target": {"low": 0.9, "high": 0.1}}, "target", "low must not lie above high"),
+        ({"target": {"low": 0.9, "high": 0.1}}, "target.high", "must not lie below"),
         ({"target": {"low": float("nan"), "high": 0.1}}, "target.low", "finite"),
         ({"environments": ["deduction", "poetry"]}, "environments", "poetry"),
         ({"environments": ["deduction", "deduction"]}, "environments", "once"),
@@ -59,7 +59,7 @@ def test_the_defaults_are_the_papers() -> None:
             "does not use",
         ),
         ({"environment_options": {"induction": {"inputs": 1}}}, "environment_options.induction.inputs", "greater"),
-        ({"minimum_verdicts": 40}, "config", "exceed attempts"),
+        ({"minimum_verdicts": 40}, "minimum_verdicts", "only"),
         ({"seed": 2**63}, "seed", "less than"),
     ],
 )
