@@ -21,6 +21,7 @@ import json
 import re
 from itertools import chain
 from json.encoder import encode_basestring_ascii as quote
+from json.scanner import make_scanner
 from typing import Any, NoReturn
 
 from app.domain.values.hashing import hashed_dict, hashed_set
@@ -55,9 +56,11 @@ def loads(text: str, depth: int = MAX_DEPTH) -> Value:
     if len(text) > MAX_BYTES or not text.isascii():
         raise ValueError(f"not a value: more than {MAX_BYTES:,} characters, or not ASCII")
     try:
-        value: Value = _decoder.decode(text)
-    except (ValueError, TypeError, KeyError, RecursionError) as error:
+        value, end = _scan(text, 0)
+    except (ValueError, TypeError, KeyError, RecursionError, StopIteration) as error:
         raise ValueError(f"not a value: {type(error).__name__}") from error
+    if end != len(text):
+        raise ValueError("not a value: something follows it")
     if text.count("[") > depth and _deeper(value, depth):
         raise ValueError(f"not a value: nested deeper than {depth}")
     return value
@@ -164,7 +167,9 @@ def _refuse(text: str) -> NoReturn:
     raise ValueError(text)
 
 
-_decoder = json.JSONDecoder(object_pairs_hook=_tagged, parse_float=_refuse, parse_constant=_refuse)
+# The scanner alone: the decoder around it looks for white space, which no text of ours begins or ends with.
+_decoder: Any = json.JSONDecoder(object_pairs_hook=_tagged, parse_float=_refuse, parse_constant=_refuse)
+_scan = make_scanner(_decoder)
 
 
 def _deeper(value: Any, depth: int) -> bool:
