@@ -3,21 +3,28 @@
 from __future__ import annotations
 
 import re
+from itertools import count
 from typing import Any
 
 from fastapi import FastAPI
 from httpx2 import Response
 from starlette.testclient import TestClient
 
+_NUMBERS = count(1)
 _TOKEN = re.compile(r'name="csrf" value="([^"]+)"')
 
 
 class Visitor(TestClient):
-    """Redirects are not followed, so that a test sees the 303."""
+    """Comes from an address of its own. Redirects are not followed, so that a test sees the 303."""
 
     def __init__(self, app: FastAPI, token: str = "") -> None:
-        headers = {"authorization": f"Bearer {token}"} if token else {}
-        super().__init__(app, raise_server_exceptions=False, follow_redirects=False, headers=headers)
+        super().__init__(
+            app,
+            raise_server_exceptions=False,
+            follow_redirects=False,
+            headers={"authorization": f"Bearer {token}"} if token else {},
+            client=(f"visitor-{next(_NUMBERS)}", 50_000),
+        )
 
     def csrf(self, path: str = "/settings") -> str:
         """The token of the forms on a page."""

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 import types
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from fastapi import APIRouter, FastAPI
 from fastapi.routing import APIRoute
 
+from app import config, db
 from app.main import create_app, find_api
 from app.web.render import TEMPLATES
 from app.web.security import HEADERS
@@ -231,3 +233,35 @@ def test_a_module_without_a_router_stops_the_start(
 ) -> None:
     with pytest.raises(TypeError, match="needs a `router`"):
         find_api(_package(tmp_path, monkeypatch, source))
+
+
+# --- The database is away ---------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def database_is_away(page: Visitor, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """After Ada has signed in."""
+
+    def forget() -> None:
+        db.engine().dispose()
+        db.engine.cache_clear()
+        config.settings.cache_clear()
+
+    forget()
+    with monkeypatch.context() as patch:
+        patch.setenv("DATABASE_URL", "postgresql://nobody@127.0.0.1:1/nowhere?connect_timeout=2")
+        yield
+        forget()
+
+
+@pytest.mark.usefixtures("database_is_away")
+def test_without_the_database_pages_say_so_and_when_to_come_back(page: Visitor) -> None:
+    shown = page.get("/seeds")
+    assert shown.status_code == 503
+    assert "The database can&#39;t be reached." in shown.text
+    assert int(shown.headers["retry-after"]) > 0
+    told = page.get("/api/v1/seed-sets")
+    assert told.status_code == 503
+    assert told.json()["error"]["message"] == "The database can't be reached."
+    assert page.get("/readyz").status_code == 503
+    assert page.get("/healthz").status_code == 200

@@ -11,17 +11,9 @@ from app.db import unit_of_work
 from app.domain.actor import Actor
 from app.features.accounts import service as accounts
 from app.models import AuditEvent, SignInLink, WebSession
-from app.web.pages import signin
-from app.web.throttle import Throttle
 from tests.support.browsing import Visitor
 
 SignIn = Callable[[Actor], Visitor]
-
-
-@pytest.fixture(autouse=True)
-def _no_failures_yet(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every test starts with a throttle that has counted nothing."""
-    monkeypatch.setattr(signin, "_throttle", Throttle(failures=10, period_s=60))
 
 
 @pytest.fixture
