@@ -11,7 +11,7 @@ from app.sandboxes.forkserver.walls import IDENTITY, LANDLOCK, NAMESPACES, SECCO
 
 _ORDER = list(Isolation)  # strongest first
 _REMEDIES = {
-    NAMESPACES: "In Docker, run with the project's seccomp profile (docs/sandbox.md); on Ubuntu 23.10 or newer,"
+    NAMESPACES: "In Docker, run with deploy/seccomp.json as docker-compose.yml does; on Ubuntu 23.10 or newer,"
     " set kernel.apparmor_restrict_unprivileged_userns=0; on Debian, kernel.unprivileged_userns_clone=1.",
     LANDLOCK: "Use a kernel of 5.13 or newer with landlock in its list of security modules (the lsm= boot parameter).",
     IDENTITY: "Run as an ordinary user, or grant CAP_SETUID and CAP_SETGID.",

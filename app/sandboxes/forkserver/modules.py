@@ -119,9 +119,10 @@ def close_imports(preload: Sequence[str]) -> dict[str, Any]:
     really_import = builtins.__import__
 
     def import_visible(
-        name: str, globals: Any = None, locals: Any = None, fromlist: Sequence[str] = (), level: int = 0
+        name: str, globals: Any = None, locals: Any = None, fromlist: Sequence[str] | None = (), level: int = 0
     ) -> Any:
-        if level == 0 and name not in visible:
+        # Built-in functions import for themselves with a list here; an import statement has a tuple or None.
+        if level == 0 and name not in visible and type(fromlist) is not list:
             raise ModuleNotFoundError(f"the module {name!r} is not available to programs", name=name)
         return really_import(name, globals, locals, fromlist, level)
 
