@@ -10,6 +10,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from app.db import unit_of_work
 from app.domain.actor import Actor
+from app.events import publish
 from app.features.accounts import service as accounts
 from app.features.review import service as review
 from app.features.review.schemas import Ballot
@@ -218,3 +219,20 @@ def test_accessible_and_never_wider_than_the_window(
         if adas.evaluate("document.documentElement.scrollWidth") > width:
             found.setdefault(name, []).append("wider than the window")
     assert found == {}
+
+
+def test_a_growing_tree_takes_new_variants_in_and_keeps_the_focus(adas: Page, ada: Actor) -> None:
+    with unit_of_work() as session:
+        growing = builders.run(session, ada)
+        home = builders.chain(session, growing, state="open")
+        first = builders.variant(session, home)
+    adas.goto(f"/runs/{growing.id}/tree?node={first.id}")
+    expect(adas.locator("#grid")).to_contain_text("1 variant · still growing")
+    with unit_of_work() as session:
+        parent = session.get_one(Variant, first.id)
+        second = builders.variant(session, session.get_one(builders.Chain, home.id), turn=2, parent=parent)
+        publish(session, ada.workspace_id, growing.id, "variant", second.id)
+    expect(adas.locator(f"#row-v{second.id}")).to_be_visible()
+    expect(adas.locator(f"#row-v{first.id} [data-follow]")).to_be_focused()
+    adas.keyboard.press("ArrowDown")
+    expect(adas.locator("#detail h2").first).to_have_text("2.1")
