@@ -22,6 +22,7 @@ from app.models import (
     Attempt,
     Chain,
     Decision,
+    Incident,
     Measurement,
     Membership,
     ModelProfile,
@@ -353,6 +354,12 @@ def grown_run(session: Session, actor: Actor, chains: int = 4, *, attempts: bool
         single: Shape = ((1, 1, None, "first", 32), (2, 1, None, "first", 20))
         grown_chain(session, made, position, environment, family, single, "baseline", attempts=attempts)
     return made
+
+
+def incident(session: Session, inside: Run, stage: str, kind: str, message: str) -> Incident:
+    """An infrastructure error that a run met."""
+    made = Incident(workspace_id=inside.workspace_id, run_id=inside.id, stage=stage, kind=kind, message=message)
+    return _add(session, made)
 
 
 def approve(session: Session, actor: Actor, *variants: Variant) -> None:

@@ -1,0 +1,58 @@
+"""A workspace with something of everything, for tests that walk through all pages."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from app.db import Session
+from app.domain.actor import Actor
+from app.features.accounts import service as accounts
+from app.features.curricula import service as curricula
+from app.features.curricula.schemas import Selection
+from app.models import Variant
+from tests.support import builders
+
+
+@dataclass(frozen=True)
+class World:
+    """Ids by the names that they have in addresses; `token` signs in once."""
+
+    token: str
+    run_id: int
+    paused_run_id: int
+    variant_id: int
+    invalid_id: int
+    set_id: int
+    curriculum_id: int
+    number: int  # of the frozen version; the draft is the next one
+
+    def address(self, path: str, **changes: int) -> str:
+        """A route's path with its parameters filled in. Raises KeyError for one that nothing here stands for."""
+        known: Mapping[str, object] = vars(self) | changes
+        return re.sub(r"{(\w+)(?::\w+)?}", lambda found: str(known[found[1]]), path)
+
+
+def make(session: Session, actor: Actor) -> World:
+    """Two runs, one of them in trouble; a variant approved and one rejected; a frozen curriculum and its next draft."""
+    run = builders.grown_run(session, actor, chains=4)
+    paused = builders.grown_run(session, actor, chains=2, name="Its server is away")
+    paused.state, paused.error = "paused", "teacher: http://gpu-1:8000/v1 does not answer"
+    builders.incident(session, paused, "teacher", "unreachable", "http://gpu-1:8000/v1 does not answer")
+    first = session.query(Variant).where(Variant.run_id == run.id).order_by(Variant.id)
+    good = first.where(Variant.problem.is_not(None)).all()
+    builders.approve(session, actor, *good[:8])
+    made = curricula.create(session, actor, "First steps", Selection())
+    curricula.freeze(session, actor, made.id, 1)
+    curricula.new_version(session, actor, made.id)
+    return World(
+        token=accounts.create_sign_in_link(session, actor),
+        run_id=run.id,
+        paused_run_id=paused.id,
+        variant_id=good[-1].id,
+        invalid_id=first.where(Variant.invalid_code.is_not(None)).limit(1).one().id,
+        set_id=run.seed_set_id,
+        curriculum_id=made.id,
+        number=1,
+    )
