@@ -6,10 +6,11 @@ from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page, Response, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, Response, expect, sync_playwright
 
 from tests.support.chromium import launch_options
 
+PATIENCE_MS = 60_000  # only a failure waits for it: a busy machine is not one
 ARTIFACTS = Path(__file__).parents[1] / "artifacts"
 _failed = pytest.StashKey[bool]()
 
@@ -30,6 +31,7 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
 @pytest.fixture(scope="session")
 def browser(web: str) -> Iterator[Browser]:
     """Started after the application, so that its event loop ends first."""
+    expect.set_options(timeout=PATIENCE_MS)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(**launch_options())
         yield browser
@@ -41,7 +43,7 @@ def page(browser: Browser, web: str, database: str, request: pytest.FixtureReque
     """A fresh browser profile. Scripts that fail, a broken content policy and missing assets fail the test."""
     with browser.new_context(base_url=web, locale="en-GB", reduced_motion="reduce") as context:
         page = context.new_page()
-        page.set_default_timeout(10_000)
+        page.set_default_timeout(PATIENCE_MS)
         complaints = _complaints(page)
         yield page
         if request.node.stash.get(_failed, False):
