@@ -61,5 +61,4 @@ def _ballot(form: ReviewForm) -> Ballot:
         )
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
-        field = str(first["loc"][0]) if first["loc"] else "reason"
-        raise InvalidInput(first["msg"].removeprefix("Value error, "), field=field) from error
+        raise InvalidInput(first["msg"].removeprefix("Value error, "), field=str(first["loc"][0])) from error

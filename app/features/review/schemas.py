@@ -8,7 +8,7 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
 from app.features.chains.schemas import RunFacts, VariantRow
 from app.features.review.votes import Vote
@@ -38,8 +38,15 @@ class Ballot(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     kind: Literal["approve", "reject"]
-    reason: str = Field(default="", description="For a rejection: one of " + ", ".join(REASONS) + ".")
-    comment: str = Field(default="", max_length=2_000, description="Free text; required for the reason `other`.")
+    reason: str = Field(
+        default="", validate_default=True, description="For a rejection: one of " + ", ".join(REASONS) + "."
+    )
+    comment: str = Field(
+        default="",
+        validate_default=True,
+        max_length=2_000,
+        description="Free text; required for the reason `other`.",
+    )
     content_hash: str = Field(min_length=1, max_length=80, description="Of the problem that was seen.")
     seen: int | None = Field(
         default=None,
@@ -48,20 +55,23 @@ class Ballot(BaseModel):
         description="Id of the last decision on it that was seen, 0 for none; left out: decide whatever others said.",
     )
 
+    @field_validator("reason")
+    @classmethod
+    def _known(cls, reason: str, info: ValidationInfo) -> str:
+        kind = info.data.get("kind")
+        if kind == "approve" and reason:
+            raise ValueError("An approval has no reason.")
+        if kind == "reject" and reason not in REASONS:
+            raise ValueError(f"A rejection needs a reason: one of {', '.join(REASONS)}.")
+        return reason
+
     @field_validator("comment")
     @classmethod
-    def _trimmed(cls, text: str) -> str:
-        return text.replace("\r\n", "\n").strip()
-
-    @model_validator(mode="after")
-    def _reasoned(self) -> Self:
-        if self.kind == "approve" and self.reason:
-            raise ValueError("An approval has no reason.")
-        if self.kind == "reject" and self.reason not in REASONS:
-            raise ValueError(f"A rejection needs a reason: one of {', '.join(REASONS)}.")
-        if self.reason == "other" and not self.comment:
+    def _telling(cls, text: str, info: ValidationInfo) -> str:
+        text = text.replace("\r\n", "\n").strip()
+        if info.data.get("reason") == "other" and not text:
             raise ValueError("The reason `other` needs a comment that tells it.")
-        return self
+        return text
 
 
 class Pick(BaseModel):
