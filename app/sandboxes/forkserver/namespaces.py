@@ -37,6 +37,19 @@ def become_unprivileged() -> None:
         os.setresuid(UNPRIVILEGED_ID, UNPRIVILEGED_ID, UNPRIVILEGED_ID)
 
 
+def give_up_privileges() -> None:
+    """All capabilities, and the identity of root. Raises OSError where root cannot change who it is."""
+    for capability in range(_LAST_CAPABILITY + 1):
+        with contextlib.suppress(OSError):  # not ours to drop, or unknown to this kernel
+            kernel.prctl(kernel.PR_CAPBSET_DROP, capability)
+    try:
+        become_unprivileged()
+    finally:
+        header = (ctypes.c_uint32 * 2)(_CAPABILITY_VERSION_3, 0)
+        none_at_all = (ctypes.c_uint32 * 6)()
+        kernel.call("capset", ctypes.byref(header), ctypes.byref(none_at_all))
+
+
 def enter(*, users: bool) -> None:
     """Moves into new namespaces. What returns is a new process, the first in its process namespace. Raises OSError."""
     if users:
@@ -53,9 +66,7 @@ def enter(*, users: bool) -> None:
     if first:
         _stand_by(first)
     _leave_files()
-    if not users:
-        become_unprivileged()
-    drop_capabilities()
+    give_up_privileges()
     kernel.prctl(kernel.PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
@@ -76,16 +87,6 @@ def obstacle(*, users: bool) -> str:
         said = report.read().decode()
     os.waitpid(trial, 0)
     return "" if said == "entered" else said or "the trial ended without a word"
-
-
-def drop_capabilities() -> None:
-    """Raises OSError."""
-    for capability in range(_LAST_CAPABILITY + 1):
-        with contextlib.suppress(OSError):  # not ours to drop, or unknown to this kernel
-            kernel.prctl(kernel.PR_CAPBSET_DROP, capability)
-    header = (ctypes.c_uint32 * 2)(_CAPABILITY_VERSION_3, 0)
-    none_at_all = (ctypes.c_uint32 * 6)()
-    kernel.call("capset", ctypes.byref(header), ctypes.byref(none_at_all))
 
 
 def _write(path: str, text: str) -> None:

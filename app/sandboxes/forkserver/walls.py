@@ -23,13 +23,11 @@ def raise_namespaces(without: Sequence[str]) -> dict[str, str]:
     """Layer -> obstacle, empty where it stands. With namespaces, what returns is another process. Raises OSError."""
     obstacle = _enter(without)
     identity = ""
-    try:
-        namespaces.become_unprivileged()
-    except OSError as error:
-        identity = str(error)
-    if not identity and os.geteuid() == 0:
-        identity = "still root"
     if obstacle:
+        try:
+            namespaces.give_up_privileges()
+        except OSError as error:
+            identity = str(error)
         kernel.prctl(kernel.PR_SET_PDEATHSIG, signal.SIGKILL)  # a change of identity takes it away
     return {NAMESPACES: obstacle, IDENTITY: identity}
 
