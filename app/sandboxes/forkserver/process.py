@@ -172,6 +172,6 @@ def _spawn(options: dict[str, Any], **environment: str) -> subprocess.Popen[byte
         env={**environment, "LC_ALL": "C.UTF-8", "TZ": "UTC", "PATH": os.defpath},
         pass_fds=[options["control"]],
         stdin=subprocess.DEVNULL,
-        start_new_session=True,
+        process_group=0,  # out of reach of the keyboard; a session of its own would be scheduled apart from its driver
         cwd="/",
     )
