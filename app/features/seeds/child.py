@@ -7,7 +7,6 @@ writes one JSON object per line: `seed`, `rejected`, `refused` (the whole file),
 
 from __future__ import annotations
 
-import io
 import json
 import resource
 import sys
@@ -82,5 +81,4 @@ def _tell(what: str, fields: dict[str, object]) -> None:
 
 
 if __name__ == "__main__":
-    sys.stdin = io.TextIOWrapper(sys.stdin.buffer)
     main(*sys.argv[1:])  # type: ignore[arg-type]

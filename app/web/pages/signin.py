@@ -57,9 +57,7 @@ def show(request: Request, pages: PagesDep, token: str, next: _Next = "/") -> Re
 
 
 @router.post("/signin/{token}")
-def consume(
-    request: Request, pages: PagesDep, work: Work, token: str, next: Annotated[str, Form()] = "/"
-) -> Response:
+def consume(request: Request, pages: PagesDep, work: Work, token: str, next: Annotated[str, Form()] = "/") -> Response:
     caller = request.client.host if request.client else ""
     _throttle.check(caller)
     try:
