@@ -113,9 +113,10 @@ class Unspeakable(Exception):
     """An expression that has no short description."""
 
 
-def describe(node: ast.expr, it: str = "it") -> str:
-    """A noun phrase for the value of an expression; `it` stands for the value so far. Raises Unspeakable."""
-    return _Speaker(it).say(node)
+def describe(node: ast.expr, noun: str = "value") -> str:
+    """A noun phrase for the value of an expression; `noun` says what the value so far is. Raises Unspeakable."""
+    uses = sum(isinstance(name, ast.Name) and name.id == "_" for name in ast.walk(node))
+    return _Speaker("it" if uses == 1 else f"the {noun}").say(node)
 
 
 def quoted(value: object) -> str:
@@ -126,15 +127,18 @@ def quoted(value: object) -> str:
 class _Speaker:
     def __init__(self, it: str) -> None:
         self._it = it
+        self._bound: set[str] = set()  # by comprehensions
 
     def say(self, node: ast.expr) -> str:
         match node:
             case ast.Name(id="_"):
                 return self._it
             case ast.Name(id=name):
-                return name
+                return name if name in self._bound else f"`{name}`"
             case ast.Constant(value=value):
                 return quoted(value)
+            case ast.BinOp(left=ast.Constant(value=str(text)), op=ast.Mod(), right=right):
+                return f"the text {quoted(text)} filled in with {self.say(right)}"
             case ast.BinOp(left=left, op=op, right=right):
                 return _ARITHMETIC[type(op)].format(a=self.say(left), b=self.say(right))
             case ast.UnaryOp(op=ast.USub(), operand=operand):
@@ -154,6 +158,10 @@ class _Speaker:
                 return self._call(node)
             case ast.ListComp(elt=elt, generators=[clause]) | ast.GeneratorExp(elt=elt, generators=[clause]):
                 return self._collection(elt, clause)
+            case ast.Tuple(elts=items) | ast.List(elts=items) if items and all(
+                isinstance(item, ast.Constant) for item in items
+            ):
+                return render(ast.literal_eval(node))
             case ast.Tuple(elts=items) | ast.List(elts=items) if items:
                 made = "tuple" if isinstance(node, ast.Tuple) else "list"
                 return f"the {made} of {', '.join(map(self.say, items))}"
@@ -194,7 +202,7 @@ class _Speaker:
                 return f"every item of {whole} at a multiple of {self.say(step)}"
             case ast.Slice():
                 raise Unspeakable("slice")
-        return f"the entry {self.say(place)} of {whole}"
+        return f"the item of {whole} at {self.say(place)}"
 
     def _call(self, node: ast.Call) -> str:
         said = [self.say(argument) for argument in node.args]
@@ -209,6 +217,7 @@ class _Speaker:
         raise Unspeakable("call")
 
     def _collection(self, elt: ast.expr, clause: ast.comprehension) -> str:
+        self._bound |= {name.id for name in ast.walk(clause.target) if isinstance(name, ast.Name)}
         conditions = " and ".join(map(self._claim, clause.ifs))
         whole = self.say(clause.iter)
         kept = f" where {conditions}" if conditions else ""

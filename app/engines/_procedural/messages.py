@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import ast
-import re
-from collections.abc import Sequence
+import itertools
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from app.engines._procedural.describing import Unspeakable, describe, quoted
 from app.engines._procedural.kinds import DESCRIPTION
 from app.engines._procedural.language import operations
 from app.engines._procedural.operations import recognise
+from app.engines._procedural.origins import origin
 from app.engines._procedural.pieces import Piece
 from app.engines._procedural.program import Program, Stage, names_in
 
@@ -26,31 +26,31 @@ class Told(NamedTuple):
 
 def tell(program: Program) -> list[Told]:
     """What each stage does, in words."""
-    return [_stage(program, stage, first=position == 0) for position, stage in enumerate(program.stages)]
+    return [_stage(program, position) for position in range(len(program.stages))]
 
 
 def write(program: Program, steps: Sequence[Told], told: set[int], about: str) -> str:
     """A message that tells the steps whose positions are in `told`."""
-    parts = [f"Write f({', '.join(program.kinds)}). {_arguments(program)}"]
+    parts = [f"Write f({', '.join(program.kinds)}), where {_arguments(program)}."]
     if about:
-        parts.append(f"It is about: {about.rstrip('.')}.")
-    said: list[str] = []
-    kept_back = 0
-    for position, step in enumerate(steps):
-        if position in told and step.text:
-            if kept_back:
-                said.append(f"do {_NUMBER.get(kept_back, 'several steps')} that the examples show")
-            kept_back = 0
-            said.append(step.text)
-        else:
-            kept_back += 1
-    if kept_back and said:
-        said.append(f"do {_NUMBER.get(kept_back, 'several steps')} more, which the examples show")
-    if said:
-        parts.append(_capital("; then ".join(said)) + ".")
+        parts.append(f"Context: {about.rstrip('.')}.")
+    known = [step.text if position in told else None for position, step in enumerate(steps)]
+    if len(known) == 1 and known[0]:
+        parts.append(f"Return {known[0]}.")
+    elif any(known):
+        parts.append(f"{_capital('; then '.join(_in_order(known)))}. Return what that gives.")
     else:
-        parts.append("The examples show what it gives back.")
+        parts.append("The examples show what it returns.")
     return " ".join(parts)
+
+
+def _in_order(known: Sequence[str | None]) -> Iterator[str]:
+    """The steps as instructions; runs of untold ones in one."""
+    for position, (text, run) in enumerate((text, list(run)) for text, run in itertools.groupby(known)):
+        if text is None:
+            yield f"do {_NUMBER.get(len(run), 'several steps')} that only the examples show"
+        else:
+            yield from [f"take {text}" if position == 0 else text] * len(run)
 
 
 def share_told(message: str, steps: Sequence[Told]) -> float:
@@ -62,51 +62,36 @@ def share_told(message: str, steps: Sequence[Told]) -> float:
 
 def about(program: Program, pieces: Sequence[Piece]) -> str:
     """What the seed says of the code that a program began as."""
-    for name, helper in program.helpers.items():
-        docstring = ast.get_docstring(helper)
-        if docstring and program.stages and name in names_in(program.stages[0].value):
-            return docstring.split("\n")[0]
-    shape = _shape(program.stages[0].value)
-    for piece in pieces:
-        if piece.about and piece.expression is not None and _shape(piece.expression) == shape:
-            return piece.about
-        if piece.about and any(_shape(piece.tree) == _shape(helper) for helper in program.helpers.values()):
-            return piece.about
-    return ""
+    began_as = origin(program, pieces)
+    return began_as.about if began_as else ""
 
 
 def _arguments(program: Program) -> str:
     described = [f"`{name}` is {DESCRIPTION.get(kind, 'a value')}" for name, kind in program.kinds.items()]
-    return _capital(" and ".join(described)) + "." if len(described) < 3 else _capital("; ".join(described)) + "."
+    return " and ".join([", ".join(described[:-1]), described[-1]] if len(described) > 1 else described)
 
 
-def _stage(program: Program, stage: Stage, *, first: bool) -> Told:
+def _stage(program: Program, position: int) -> Told:
+    stage = program.stages[position]
     size = 1 + operations(stage.value)
     for name in sorted(names_in(stage.value) & set(program.helpers)):
         size += operations(program.helpers[name])
-    text = _words(stage, first=first)
-    if text and stage.when:
-        try:
-            text = f"where {describe(stage.when).removeprefix('whether ')}, {text}"
-        except Unspeakable:
-            text = None
+    noun = program.stages[position - 1].noun if position else ""
+    try:
+        text = _instruction(stage, noun) if position else describe(stage.value)
+        if stage.when:
+            text = f"where {describe(stage.when, noun).removeprefix('whether ')}, {text}"
+    except (Unspeakable, KeyError):
+        return Told(None, size)
     return Told(text, size)
 
 
-def _words(stage: Stage, *, first: bool) -> str | None:
-    known = None if first else recognise(stage.value)
+def _instruction(stage: Stage, noun: str) -> str:
+    known = recognise(stage.value)
     if known:
         operation, constants = known
         return operation.phrase.format(**{name: quoted(value) for name, value in constants.items()})
-    try:
-        return f"{'find' if first else 'take'} {describe(stage.value)}"
-    except (Unspeakable, KeyError):
-        return None
-
-
-def _shape(node: ast.AST) -> str:
-    """The tree without names."""
-    return re.sub(r"(id|name|arg)='\w*'", "", ast.dump(node))
+    return f"take {describe(stage.value, noun)}"
 
 
 def _capital(text: str) -> str:

@@ -1,7 +1,7 @@
 """The general steps by the kind of value that they take.
 
-In the code, `_` is the value so far and K, M, C, S, W are constants drawn for each use: a small factor, a modulus, an
-offset, a separator and a word of the seed. Longer steps call a helper function (helpers.py).
+In the code, `_` is the value so far and K, N, M, C, S, W are constants drawn for each use: a small factor, a small
+bound, a modulus, an offset, a separator and a word of the seed. Longer steps call a helper function (helpers.py).
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ TABLE: dict[str, tuple[tuple[str, str, str, str], ...]] = {
         ("[int(digit) for digit in str(abs(_))]", "ints", "digits", "list its decimal digits"),
         ("str(_)", "str", "text", "write it in decimal"),
         ("_ ^ C", "int", "number", "combine it with {C} by exclusive or"),
-        ("[_ % divisor for divisor in range(1, K + 3)]", "ints", "remainders",
-         "list its remainders modulo 1, 2 and so on up to {K} + 2"),
+        ("[_ % divisor for divisor in range(2, N)]", "ints", "remainders",
+         "list its remainders modulo 2, 3 and so on below {N}"),
         ("_ + C if _ % 2 else _ // 2", "int", "number", "add {C} if it is odd, otherwise halve it"),
         ("recurrence(_, K)", "int", "term",
          "take the term at that position, modulo 9, of the recurrence that adds {K} times the last term to the one "

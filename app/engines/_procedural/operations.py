@@ -10,7 +10,7 @@ from app.engines._procedural.helpers import HELPERS
 from app.engines._procedural.operation_table import TABLE
 from app.engines._procedural.samples import Samples
 
-CONSTANTS = ("K", "M", "C", "S", "W")
+CONSTANTS = ("K", "N", "M", "C", "S", "W")
 _MODULI = (5, 7, 11, 13, 26, 37, 64, 97, 211, 509)
 
 
@@ -40,6 +40,7 @@ class Operation:
         """The step with constants filled in."""
         constants: dict[str, str | int] = {
             "K": rng.randint(2, 5),
+            "N": rng.randint(4, 8),
             "M": rng.choice(_MODULI),
             "C": rng.randint(1, 40),
             "S": rng.choice(" ,-_./=:"),

@@ -10,6 +10,7 @@ from app.engines._procedural.aims import Measured, next_cost
 from app.engines._procedural.chance import seeded
 from app.engines._procedural.growing import grow, start
 from app.engines._procedural.language import operations
+from app.engines._procedural.origins import origin
 from app.engines._procedural.pieces import Piece
 from app.engines._procedural.problems import BUILDERS
 from app.engines._procedural.problems.made import Made, Rejected, Wish
@@ -53,6 +54,7 @@ class _Earlier(NamedTuple):
     program: Program | None
     rate: float | None
     cost: float
+    piece: Piece | None
 
 
 def propose(facts: Facts) -> tuple[str, str]:
@@ -78,6 +80,8 @@ def propose(facts: Facts) -> tuple[str, str]:
                 wished = parent.cost
     base = parent.program if parent else None
     seen = {key(one.made.source) for one in earlier}
+    spent = {one.piece for one in earlier}
+    shop.fresh = [piece for piece in shop.pieces if piece not in spent] or shop.pieces
     if shop.rng.random() < facts.unchecked:
         made = _unchecked(base, shop)
         if made:
@@ -99,7 +103,7 @@ def _history(facts: Facts, shop: Workshop) -> tuple[list[_Earlier], _Earlier | N
             continue
         program = read(_without_tests(made.source), made.inputs)
         cost = builder.cost(made, program, shop) if rate is not None else 0.0
-        one = _Earlier(made, program, rate, cost)
+        one = _Earlier(made, program, rate, cost, origin(program, shop.pieces) if program else None)
         earlier.append(one)
         parent = one if is_parent else parent
     return earlier, parent
@@ -160,9 +164,8 @@ def _fresh(shop: Workshop) -> Program | None:
     """A piece of the seed, often with some stages more."""
     if not shop.pieces:
         return None
-    piece = shop.choose(
-        shop.pieces, [operations(piece.tree) ** 0.5 for piece in shop.pieces], [piece.source for piece in shop.pieces]
-    )
+    weights = [operations(piece.tree) ** 0.5 for piece in shop.fresh]
+    piece = shop.choose(shop.fresh, weights, [piece.source for piece in shop.fresh])
     program = start(piece, shop)
     for _ in range(shop.rng.choice([0, 0, 1, 1, 2, 3])):
         program = (grow(program, shop) or program) if program else None

@@ -25,9 +25,11 @@ class Workshop:
     pieces: Sequence[Piece]
     rng: Random
     instruction: str = ""
+    fresh: Sequence[Piece] = ()  # the pieces that no program began as yet
     _words: frozenset[str] = field(init=False)
 
     def __post_init__(self) -> None:
+        self.fresh = self.fresh or self.pieces
         self._words = frozenset(word[:6] for word in re.findall(r"[a-z]{4,}", self.instruction.lower()))
 
     def choose(self, options: Sequence[T], weights: Sequence[float], texts: Sequence[str]) -> T:

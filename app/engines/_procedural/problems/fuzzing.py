@@ -14,10 +14,10 @@ from app.engines._procedural.running import Loaded, load_pure
 from app.engines._procedural.workshop import Workshop, run
 
 SLOPE = 0.8  # log odds of the pass rate per unit of cost, roughly
-_TRIES = 150
+_TRIES = 110
 _MOST_ERRORS = 4
-_ENOUGH = 7  # properties to choose among
-_FIRST = 30  # inputs after which a property must have held more often than not
+_ENOUGH = 5  # properties to choose among
+_FIRST = 20  # inputs after which a property must have held more often than not
 _TYPES = {
     "int": "type({0}) is int",
     "bool": "type({0}) is bool",

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 UNARY: dict[str, str] = {
     "s": """
+        tuple(a)                                     | tuple
+        a + a                                        | repeat*
         a.lower()                                    | lower
         a.upper()                                    | upper
         a.strip()                                    | strip* without surround*
@@ -139,6 +141,10 @@ UNARY: dict[str, str] = {
 }
 BINARY: dict[str, str] = {
     "ii": """
+        abs(a) // b                                  | sign divid*
+        [a % x for x in range(2, min(b, 20))]            | remainders
+        a + b if a % 2 else a // 2                   | odd halve*
+        a % b == 0                                   | multiple
         a + b                                        | plus add* sum
         a - b                                        | minus
         a * b                                        | times multipl*
@@ -161,6 +167,7 @@ BINARY: dict[str, str] = {
         divmod(a, b)                                 | divid*
     """,
     "ss": """
+        a % b                                        | fill*
         a + b                                        | plus append* follow*
         a == b                                       | equal*
         a != b                                       | differ*
@@ -190,6 +197,8 @@ BINARY: dict[str, str] = {
         a.index(b)                                   | position first
     """,
     "si": """
+        a % b                                        | fill*
+        a + str(b)                                   | follow*
         a[b]                                         | entry position
         a[:b]                                        | up position first
         a[b:]                                        | from position
@@ -205,6 +214,7 @@ BINARY: dict[str, str] = {
         a[::b]                                       | every multiple
     """,
     "is": """
+        str(a) + b                                   | follow*
         (a, b)                                       | tuple
         str(a) + b                                   | plus
     """,
@@ -303,6 +313,18 @@ BINARY: dict[str, str] = {
         a + b                                        | plus
         a == b                                       | equal*
         a.count(b)                                   | often
+    """,
+    "sl": """
+        a.replace(*b)                                | replac*
+        a % b                                        | fill*
+        a in b                                       | occur*
+        a not in b                                   | occur*
+        a.join(b)                                    | join*
+    """,
+    "il": """
+        b[a]                                         | item entry
+        b[a % len(b)]                                | item modulo length
+        a in b                                       | occur*
     """,
     "??": """
         (a, b)                                       | tuple

@@ -6,20 +6,29 @@ Which operations come to mind follows from the words of the message; the number 
 from __future__ import annotations
 
 import ast
+import itertools
 import re
 from collections.abc import Mapping, Sequence
 from random import Random
+from typing import Any
 
 from app.domain.fences import fenced
 from app.domain.values import LiteralError, parse_literal
 from app.engines._procedural.solving.effort import effort
-from app.engines._procedural.solving.search import Pair, Search
+from app.engines._procedural.solving.search import Search
+from app.engines._procedural.solving.terms import Term, leaf
 
 _TRIES = 1_500  # at budget 1
 _SPREAD = 1.0
 _CONSTANTS = (0, 1, 2, -1, "", " ")
 _IN_WORDS = {"spaces": " ", "comma": ",", "commas": ","}
+_READING = 0.5  # the share of tries spent on following the message step by step
+_READINGS = 5  # of a step that are gone on with
+_INTRODUCES = re.compile(r"\bf\(|^\s*Context:|`\w+` is an? |what that gives|examples show what")
+_GIVEN = frozenset({"(before)"})  # marks what was built on an earlier step
 _BOUND = frozenset("ixyz")  # names that the student's own comprehensions bind
+
+Pair = tuple[tuple[object, ...], object]  # arguments and output
 
 
 def attempt(view: Mapping[str, object], rng: Random, budget: float) -> str:
@@ -33,7 +42,7 @@ def attempt(view: Mapping[str, object], rng: Random, budget: float) -> str:
     code = solve(str(view["message"]), names, examples, rng, tries)
     if code is None:
         return ""
-    body = ast.unparse(ast.parse(code, mode="eval"))
+    body = ast.unparse(_Unstar().visit(ast.parse(code, mode="eval")))
     return fenced(f"def f({', '.join(names)}):\n    return {body}", "python")
 
 
@@ -42,15 +51,43 @@ def solve(message: str, names: list[str], pairs: Sequence[Pair], rng: Random, tr
     for place, name in enumerate(names):
         items = _item_by_item(pairs, place)
         if items:
-            some = rng.sample(items, min(6, len(items)))
-            code = _search(message, ["item", *names], some, rng).run(tries // 3)
+            code = _solve(message, ["item", *names], rng.sample(items, min(6, len(items))), rng, tries // 3)
             if code:
                 return f"[{code} for item in {name}]"
-    return _search(message, names, pairs, rng).run(tries)
+    return _solve(message, names, pairs, rng, tries)
 
 
-def _search(message: str, names: list[str], pairs: Sequence[Pair], rng: Random) -> Search:
-    return Search(message, names, pairs, _constants(message, [output for _, output in pairs]), rng)
+def _solve(message: str, names: list[str], pairs: Sequence[Pair], rng: Random, tries: int) -> str | None:
+    goal = [output for _, output in pairs]
+    arguments = [leaf([given[place] for given, _ in pairs], name) for place, name in enumerate(names)]
+    found = _follow(message, arguments, goal, rng, int(tries * _READING))
+    if found:
+        return found
+    constants = [*_CONSTANTS, *_constants(message), *_repeated(goal)]
+    search = Search(message, [*arguments, *_leaves(constants, len(pairs))], goal, rng)
+    return search.run(int(tries * (1 - _READING))) or search.by_cases()
+
+
+def _follow(message: str, arguments: list[Term], goal: list[Any], rng: Random, tries: int) -> str | None:
+    """Reads the message step by step: each step works on what the step before gave, with the step's own words."""
+    steps = [step for step in re.split(r"[;.](?:\s|$)", message) if step and not _INTRODUCES.search(step)]
+    before: list[Term] = []
+    for step in steps:
+        constants = _leaves(_constants(step), len(goal))
+        search = Search(step, [*before, *arguments, *constants], goal, rng, literal=True)
+        found = search.run(tries // len(steps)) or ("where" in step and search.where(before))
+        if found:
+            return found
+        # The reading that makes the most of the step's words is taken for its meaning.
+        readings = [term for term in search.terms if len(term.cover - _GIVEN) and (not before or term.cover & _GIVEN)]
+        readings.sort(key=lambda term: (-len(term.cover), term.size, rng.random()))
+        before = [term._replace(size=1, cover=_GIVEN) for term in readings[:_READINGS]] or before
+    return None
+
+
+def _leaves(constants: Sequence[object], count: int) -> list[Term]:
+    distinct = {repr(constant): constant for constant in constants}
+    return [leaf([constant] * count, code, frozenset({code})) for code, constant in distinct.items()]
 
 
 def _item_by_item(pairs: Sequence[Pair], place: int) -> list[Pair]:
@@ -71,18 +108,35 @@ def _parameters(signature: str) -> list[str]:
     return [f"{name}_" if name in _BOUND else name for name in names]
 
 
-def _constants(message: str, goal: list[object]) -> list[object]:
-    """Constants of the message, of the outputs, and general ones."""
-    found: list[object] = list(_CONSTANTS)
-    for text in re.findall(r"'[^']*'|\"[^\"]*\"|-?\b\d+\b", message):
+def _constants(text: str) -> list[object]:
+    """The constants that a text speaks of."""
+    found: list[object] = []
+    for literal in re.findall(r"'[^']*'|\"[^\"]*\"|-?\b\d+\b|\[[^\]]*\]", text):
         try:
-            found.append(parse_literal(text))
+            found.append(parse_literal(literal))
         except LiteralError:
             continue
-    found += [value for word, value in _IN_WORDS.items() if re.search(rf"\b{word}\b", message)]
+    texts = [text for text in found if isinstance(text, str)]
+    if "replace" in text:
+        found += itertools.pairwise(texts)
+    return found + [value for word, value in _IN_WORDS.items() if re.search(rf"\b{word}\b", text)]
+
+
+class _Unstar(ast.NodeTransformer):
+    """Writes f(*(a, b)) as f(a, b)."""
+
+    def visit_Call(self, node: ast.Call) -> ast.Call:
+        self.generic_visit(node)
+        match node.args:
+            case [ast.Starred(value=ast.Tuple(elts=items))]:
+                node.args = items
+        return node
+
+
+def _repeated(goal: list[Any]) -> list[object]:
+    """Constants that the outputs share."""
     flat = [item for output in goal for item in (output if isinstance(output, list | tuple) else [output])]
-    found += [item for item in flat if flat.count(item) >= 2 and isinstance(item, int | str | None)]
-    texts = [output for output in goal if isinstance(output, str)]
-    if len(texts) == len(goal):
-        found += [letter for letter in " ,-_./=:" if all(letter in text for text in texts)]
-    return list({repr(value): value for value in found}.values())
+    found: list[object] = [item for item in flat if flat.count(item) >= 2 and isinstance(item, int | str | None)]
+    if all(isinstance(output, str) for output in goal):
+        found += [letter for letter in " ,-_./=:" if all(letter in text for text in goal)]
+    return found

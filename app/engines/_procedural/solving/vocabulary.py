@@ -23,6 +23,10 @@ class Idea(NamedTuple):
     apply: Callable[..., object]
     words: frozenset[str]
 
+    def on(self, name: str) -> str:
+        """The code over a variable of this name."""
+        return re.sub(r"\ba\b(?!')", name, self.code)
+
 
 @lru_cache(maxsize=1)
 def unary() -> dict[str, list[Idea]]:
@@ -34,19 +38,18 @@ def binary() -> dict[str, list[Idea]]:
     return {kinds: _ideas(text, "a, b") for kinds, text in BINARY.items()}
 
 
-def words_of(message: str) -> frozenset[str]:
-    return frozenset(re.findall(r"[a-z]+", message.lower()))
+@lru_cache(maxsize=512)
+def reminders(text: str, kinds: str) -> list[frozenset[str]]:
+    """For every idea of these kinds, its words that the text contains."""
+    words = frozenset(re.findall(r"[a-z]+", text.lower()))
+    ideas = unary().get(kinds) or binary().get(kinds) or []
+    return [frozenset(word for word in idea.words if _occurs(word, words)) for idea in ideas]
 
 
-def reminds(idea: Idea, words: frozenset[str]) -> int:
-    """How many of the idea's words a message contains."""
-    count = 0
-    for word in idea.words:
-        if word.endswith("*"):
-            count += any(other.startswith(word[:-1]) for other in words)
-        else:
-            count += word in words
-    return count
+def _occurs(word: str, words: frozenset[str]) -> bool:
+    if word.endswith("*"):
+        return any(other.startswith(word[:-1]) for other in words)
+    return word in words
 
 
 def _ideas(text: str, parameters: str) -> list[Idea]:
