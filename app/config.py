@@ -36,8 +36,21 @@ class Settings(BaseSettings):
     worker_processes: int = Field(
         default_factory=lambda: max(1, os.cpu_count() or 1), ge=1, description="Worker processes that drive lanes."
     )
-    lane_chains: int = Field(default=16, ge=1, le=4096, description="Chains that one lane drives at once.")
-    lane_slice_s: float = Field(default=300.0, gt=0, description="Seconds after which a lane hands over to a new one.")
+    lane_chains: int = Field(
+        default=16,
+        ge=1,
+        le=4096,
+        description="Chains that one lane drives at once; more where servers have room.",
+    )
+    lane_slice_s: float = Field(
+        default=300.0, gt=0, description="Seconds after which a lane gives way, if another run waits for one."
+    )
+    sandbox_processes: int = Field(
+        default=1,
+        ge=1,
+        le=64,
+        description="Sandbox processes of a lane, for each of its two interpreters.",
+    )
     lease_s: float = Field(default=45.0, gt=0, description="Seconds after which a silent lane loses its chains.")
     heartbeat_s: float = Field(default=10.0, gt=0, description="Seconds between two renewals of a lane's leases.")
     control_s: float = Field(default=1.0, gt=0, description="Seconds between two looks at pause and cancel.")

@@ -94,14 +94,18 @@ class IsolationTooWeak(AppError):
 
 
 class EngineError(AppError):
-    """A model server that failed, answered nonsense or was refused. `kind` groups such errors on screen."""
+    """A model server that failed, answered nonsense or was refused. `kind` groups such errors on screen.
+
+    `wait_s` is how long the server asked to be left alone.
+    """
 
     status = 502
 
-    def __init__(self, kind: str, message: str, *, retryable: bool, remedy: str = "") -> None:
+    def __init__(self, kind: str, message: str, *, retryable: bool, remedy: str = "", wait_s: float = 0.0) -> None:
         super().__init__(message, remedy=remedy)
         self.kind = kind
         self.retryable = retryable
+        self.wait_s = wait_s
 
 
 class StorageFull(AppError):

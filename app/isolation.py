@@ -15,7 +15,9 @@ _METHOD = "forkserver"
 
 def open_sandbox(*, preload: Sequence[str] = ()) -> AbstractAsyncContextManager[Sandbox]:
     """A pool of isolated interpreters. Raises IsolationTooWeak, naming what to change on the machine."""
-    return registry.sandbox(_METHOD).open(preload=preload, minimum=Isolation(settings().minimum_isolation))
+    return registry.sandbox(_METHOD).open(
+        preload=preload, size=settings().sandbox_processes, minimum=Isolation(settings().minimum_isolation)
+    )
 
 
 async def probe() -> tuple[Isolation, Sequence[Layer]]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import ClassVar, Protocol
+from typing import ClassVar, Protocol, runtime_checkable
 
 from pydantic import BaseModel
 
@@ -208,6 +208,30 @@ class Teacher(Protocol):
 class Student(Protocol):
     async def attempt(self, request: AttemptRequest) -> list[Reply]:
         """Exactly `n` replies, or EngineError and none."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """What a model's servers say of themselves, all together. A request for n samples is n sequences."""
+
+    running: int
+    waiting: int
+    cache: float  # how full the KV cache is, 0 to 1; of several servers the fullest
+    preempted: int  # sequences, since the servers started
+
+
+@runtime_checkable
+class Metered(Protocol):
+    """What a teacher or student behind servers offers besides, so that a lane asks as much of them as they take."""
+
+    @property
+    def ceiling(self) -> int:
+        """Sequences that one lane may have under way at most."""
+        ...
+
+    async def load(self) -> Load | None:
+        """None where the servers tell nothing, or can't be reached just now. Never raises EngineError."""
         ...
 
 

@@ -8,13 +8,16 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
+from app.domain.problem import Reply
 from app.errors import AppError, EngineError, SandboxUnavailable
 from app.features.runs import stages
 from app.features.runs.claims import Claim
+from app.features.runs.flow.limiter import Stopped
+from app.features.runs.flow.role import Role
 from app.features.runs.ledger import Ledger
 
 T = TypeVar("T")
@@ -37,10 +40,6 @@ class StageFailed(Exception):
 
 class ContextOverflow(Exception):
     """The prompt does not fit into the model's context: this one never will, others may."""
-
-
-class Stopped(Exception):
-    """The lane is ending: the chain stands at a stage boundary, for another lane to go on with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +65,16 @@ class Asker:
         self._stopping = stopping
         self._failed = False
         self._told: dict[tuple[str, str], float] = {}
+
+    async def ask_model(
+        self, stage: str, request: Callable[[], Awaitable[Sequence[Reply]]], role: Role | None, places: int
+    ) -> Sequence[Reply]:
+        """As `ask`, once the role has room for as many sequences; the room is kept until the answer is there."""
+        self.go_on()
+        if role is None:
+            return await self.ask(stage, request)
+        async with role.hold(places):
+            return await self.ask(stage, lambda: role.watch(request))
 
     def go_on(self) -> None:
         """Raises Stopped where no further stage is to begin: the lane ends, or a branch of this chain met trouble."""
@@ -94,7 +103,8 @@ class Asker:
                     self._failed = True
                     raise StageFailed(stage, kind, error) from error
                 await self._tell(stage, kind, error)
-            await asyncio.sleep(self._patience.pause(attempt))
+                wait_s = error.wait_s if isinstance(error, EngineError) else 0.0
+            await asyncio.sleep(max(self._patience.pause(attempt), wait_s))
             if self._failed:
                 raise Stopped
             attempt += 1

@@ -197,3 +197,30 @@ def free_slots(session: Session) -> list[tuple[int, int]]:
         .order_by(LaneSlot.run_id)
     )
     return [(run_id, count) for run_id, count in rows]
+
+
+def others_wait(session: Session, run_id: int) -> bool:
+    """Whether another run has chains to drive and too few lanes for them."""
+    return any(other != run_id for other, _ in free_slots(session))
+
+
+def smaller_waits(session: Session, run_id: int, owner: str) -> bool:
+    """Whether this lane should give way: a run with fewer open chains than ours has no lane at all.
+
+    Only one lane of a run does: the one in its highest slot.
+    """
+    alive = LaneSlot.lease_expires_at > func.now()
+    highest = select(LaneSlot.owner).where(LaneSlot.run_id == run_id, alive).order_by(LaneSlot.slot.desc()).limit(1)
+    if session.execute(highest).scalar() != owner:
+        return False
+    served = set(session.execute(select(LaneSlot.run_id).where(alive)).scalars())
+    waiting = [other for other, _ in free_slots(session) if other not in served]
+    if not waiting:
+        return False
+    counted = session.execute(
+        select(Chain.run_id, func.count().label("number"))
+        .where(Chain.run_id.in_([run_id, *waiting]), Chain.state == "open")
+        .group_by(Chain.run_id)
+    )
+    open_chains: dict[int, int] = {row.run_id: row.number for row in counted}
+    return min(open_chains.get(other, 0) for other in waiting) < open_chains.get(run_id, 0)

@@ -21,8 +21,10 @@ from app.domain.summary import representatives
 from app.domain.tree import Brief, Node, PastTurn, Place, Step
 from app.errors import EngineError
 from app.features.runs import stages
-from app.features.runs.asking import Asker, ContextOverflow, Patience, StageFailed, Stopped
+from app.features.runs.asking import Asker, ContextOverflow, Patience, StageFailed
 from app.features.runs.claims import Claim
+from app.features.runs.flow.limiter import Stopped
+from app.features.runs.flow.role import Role
 from app.features.runs.ledger import Ledger
 from app.features.runs.schemas import RunConfig
 from app.features.runs.stages import Provenance, StoredVariant
@@ -45,6 +47,8 @@ class Tools:
     student_profile_id: int
     patience: Patience
     stopping: asyncio.Event
+    teaching: Role | None  # None where the engine bounds itself
+    learning: Role | None
 
 
 class Grower:
@@ -111,7 +115,7 @@ class Grower:
             options=self._options.model_dump(mode="json"),
         )
         request = ProposalRequest(brief, prompts.teacher_messages(brief, self._environment.reasons))
-        reply = await self._asker.ask("teacher", lambda: self._tools.teacher.propose(request))
+        (reply,) = await self._asker.ask_model("teacher", lambda: self._proposed(request), self._tools.teaching, 1)
         parent = self._variants[step.parent] if step.parent else None
         provenance = Provenance(
             prompts.prompt_hash(self._claim.environment),
@@ -132,6 +136,9 @@ class Grower:
             tally=stages.NOTHING,
             attempts=(),
         )
+
+    async def _proposed(self, request: ProposalRequest) -> list[Reply]:
+        return [await self._tools.teacher.propose(request)]
 
     async def _check(self, variant: StoredVariant) -> StoredVariant:
         place = variant.node.place
@@ -175,7 +182,9 @@ class Grower:
             stop=prompts.BASE_STOP,
         )
         try:
-            replies = await self._asker.ask("student", lambda: self._tools.student.attempt(request))
+            replies = await self._asker.ask_model(
+                "student", lambda: self._tools.student.attempt(request), self._tools.learning, request.n
+            )
         except ContextOverflow:
             too_long = InvalidProposal("too_long", "The problem does not fit into the solver's context.")
             return await self._reject(variant, too_long)

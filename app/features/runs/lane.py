@@ -14,15 +14,18 @@ import socket
 import threading
 import uuid
 from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, suppress
 
 from app import registry
 from app.config import Settings, settings
 from app.domain.ports import EngineContext, Sandbox, Student, Teacher
 from app.errors import AppError, EngineError, LeaseLost, Unavailable
 from app.features.runs import claims, queries, service, stages
-from app.features.runs.asking import Patience, StageFailed, Stopped
+from app.features.runs.asking import Patience, StageFailed
 from app.features.runs.claims import Claim
+from app.features.runs.flow.crew import Crew
+from app.features.runs.flow.limiter import Stopped
+from app.features.runs.flow.role import role_of
 from app.features.runs.grow import Grower, Tools
 from app.features.runs.ledger import Ledger
 from app.features.runs.schemas import RunConfig
@@ -32,6 +35,8 @@ _log = logging.getLogger(__name__)
 
 # How long a stage under way may still take when the process is asked to end.
 _GRACE_S = 3.0
+# Chains that end together are looked at together: a large run ends many in a second.
+_MOMENT_S = 0.05
 
 
 def drive(run_id: int, should_stop: Callable[[], bool]) -> bool:
@@ -59,6 +64,8 @@ class _Lane:
         self._owner = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
         self._ledger = Ledger(patience_s=config.lease_s)
         self._growing: dict[asyncio.Task[None], Claim] = {}
+        self._ended: list[asyncio.Task[None]] = []
+        self._news = asyncio.Event()
 
     async def run(self) -> bool:
         try:
@@ -93,55 +100,88 @@ class _Lane:
         run = await self._ledger.write(queries.run_to_drive, self._run_id)
         config = RunConfig.model_validate(run.config)
         context = EngineContext(open_sandbox)
+        teacher = await stack.enter_async_context(_teacher(config, context))
+        student = await stack.enter_async_context(_student(config, context))
         tools = Tools(
             ledger=self._ledger,
             sandbox=sandbox,
-            teacher=await stack.enter_async_context(_teacher(config, context)),
-            student=await stack.enter_async_context(_student(config, context)),
+            teacher=teacher,
+            student=student,
             student_profile_id=run.student_profile_id,
             patience=Patience(self._settings.retry_pause_s, self._settings.retry_for_s),
             stopping=asyncio.Event(),
+            teaching=role_of(teacher, 1),
+            learning=role_of(student, config.attempts),
         )
+        crew = Crew(tools.teaching, tools.learning, self._settings.lane_chains)
+        adapting = asyncio.create_task(crew.keep_adapting(self._settings.control_s))
         try:
-            return await self._loop(config, tools)
+            return await self._loop(config, tools, crew)
         finally:
-            await self._hand_back(tools)
+            adapting.cancel()
+            await self._hand_back(tools, crew)
+            with suppress(asyncio.CancelledError):
+                await adapting
 
-    async def _loop(self, config: RunConfig, tools: Tools) -> bool:
-        """True when the slice ended with work left."""
+    async def _loop(self, config: RunConfig, tools: Tools, crew: Crew) -> bool:
+        """True when the lane gave way to another run, with work left."""
         clock = asyncio.get_running_loop().time
         slice_end = clock() + self._settings.lane_slice_s
         next_beat = clock() + self._settings.heartbeat_s
         while True:
             if self._should_stop() or await self._ledger.write(queries.run_state, self._run_id) != "running":
                 return False
-            if clock() > slice_end:
-                # Chains stop at their next stage boundary; a request under way is never thrown away for this.
-                tools.stopping.set()
-            else:
-                await self._fill(config, tools)
+            if clock() > slice_end and not tools.stopping.is_set():
+                slice_end = clock() + self._settings.lane_slice_s
+                if await self._ledger.write(claims.others_wait, self._run_id):
+                    self._give_way(tools, crew)
+            if not tools.stopping.is_set():
+                await self._fill(config, tools, crew)
             if not self._growing:
                 return tools.stopping.is_set()
-            await asyncio.wait(self._growing, timeout=self._settings.control_s, return_when=asyncio.FIRST_COMPLETED)
+            await self._wait()
             if not await self._collect():
                 return False
             if clock() > next_beat:
                 next_beat = clock() + self._settings.heartbeat_s
                 if not await self._renew():
                     return False
+                if await self._ledger.write(claims.smaller_waits, self._run_id, self._owner):
+                    self._give_way(tools, crew)
 
-    async def _fill(self, config: RunConfig, tools: Tools) -> None:
-        room = self._settings.lane_chains - len(self._growing)
+    def _give_way(self, tools: Tools, crew: Crew) -> None:
+        """Chains stop at their next stage boundary; a request under way is never thrown away for this."""
+        tools.stopping.set()
+        crew.close()
+
+    async def _wait(self) -> None:
+        """Until a chain has ended, or it is time for a look at the run; a moment longer, to see several at once."""
+        try:
+            async with asyncio.timeout(self._settings.control_s):
+                await self._news.wait()
+                await asyncio.sleep(min(_MOMENT_S, self._settings.control_s))
+        except TimeoutError:
+            pass
+        self._news.clear()
+
+    async def _fill(self, config: RunConfig, tools: Tools, crew: Crew) -> None:
+        room = crew.chains - len(self._growing)
         if room <= 0:
             return
         taken = await self._ledger.write(claims.claim_chains, self._run_id, self._owner, room, alone=not self._growing)
         for claim in taken:
             task = asyncio.create_task(Grower(claim, config, tools).run(), name=f"chain {claim.chain_id}")
             self._growing[task] = claim
+            task.add_done_callback(self._note_end)
+
+    def _note_end(self, task: asyncio.Task[None]) -> None:
+        self._ended.append(task)
+        self._news.set()
 
     async def _collect(self) -> bool:
         """Looks at the chains that ended; False where the run must pause."""
-        for task in [task for task in self._growing if task.done()]:
+        ended, self._ended = self._ended, []
+        for task in ended:
             claim = self._growing.pop(task)
             error = None if task.cancelled() else task.exception()
             if isinstance(error, StageFailed):
@@ -184,10 +224,10 @@ class _Lane:
                 task.cancel()
         return True
 
-    async def _hand_back(self, tools: Tools) -> None:
+    async def _hand_back(self, tools: Tools, crew: Crew) -> None:
         """Lets stages under way end within the grace, then gives every chain back."""
         if self._growing:
-            tools.stopping.set()
+            self._give_way(tools, crew)
             await asyncio.wait(self._growing, timeout=_GRACE_S)
             for task in self._growing:
                 task.cancel()

@@ -32,7 +32,7 @@ def test_every_option_is_explained() -> None:
 
 
 def test_every_error_is_explained() -> None:
-    sources = [*(ROOT / "app/engines/openai").glob("*.py"), ROOT / "app/features/runs/grow.py"]
+    sources = [*(ROOT / "app/engines/_openai").glob("*.py"), ROOT / "app/features/runs/grow.py"]
     raised = {kind for path in sources for kind in re.findall(r'EngineError\(\s*"(\w+)"', path.read_text("utf-8"))}
     raised |= {"overloaded", "server_error"}
     table = PAGE.split("## When a model fails")[1]

@@ -82,9 +82,9 @@ def test_a_lane_that_is_stopped_again_and_again_changes_no_result() -> None:
     assert report.digest == refining.check(whole).digest
 
 
-def test_a_slice_that_ends_asks_for_a_successor(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_slice_that_ends_gives_way_to_another_run(monkeypatch: pytest.MonkeyPatch) -> None:
     actor = refining.owner_with_seeds()
-    run_id = refining.start(actor)
+    run_id, other = refining.start(actor), refining.start(actor, environments=["deduction"])
     monkeypatch.setattr(settings(), "lane_slice_s", 0.01)
     successors = 0
     while refining.drive(run_id):
@@ -92,6 +92,30 @@ def test_a_slice_that_ends_asks_for_a_successor(monkeypatch: pytest.MonkeyPatch)
         monkeypatch.setattr(settings(), "lane_slice_s", 300.0 if successors > 3 else 0.5)
     assert successors >= 1
     assert refining.check(run_id).problems == ()
+    assert refining.state(other) == "running"
+
+
+def test_a_slice_goes_on_while_no_other_run_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(settings(), "lane_slice_s", 0.01)
+    run_id = refining.start(refining.owner_with_seeds())
+    assert refining.drive(run_id) is False
+    assert refining.state(run_id) == "finished"
+
+
+def test_a_lane_gives_way_at_once_to_a_smaller_run_without_lanes() -> None:
+    actor = refining.owner_with_seeds()
+    large = refining.start(actor)
+    small = refining.start(actor, environments=["deduction"])
+    with unit_of_work() as session:
+        claims.take_slot(session, large, "large", "full")
+        claims.take_slot(session, small, "small", "full")
+        assert not claims.smaller_waits(session, large, "large"), "it has a lane"
+        claims.leave_slot(session, small, "small")
+        assert claims.smaller_waits(session, large, "large")
+        assert not claims.smaller_waits(session, large, "another lane of it")
+        claims.leave_slot(session, large, "large")
+        claims.take_slot(session, small, "small", "full")
+        assert not claims.smaller_waits(session, small, "small"), "the other one is larger"
 
 
 def test_a_repeated_message_finds_no_slot() -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 
 from app.errors import EngineError
 
@@ -14,12 +16,15 @@ _OVERFLOW = re.compile(
     re.IGNORECASE,
 )
 _LONGEST_EXCERPT = 300
+_LONGEST_WAIT_S = 120.0
 
 _WAIT = "See the server's log; resume the run when it answers again."
 _MEND = "Mend that and resume; where the run's own settings are wrong, start a new run with better ones."
 
 
-def refusal(status: int, body: bytes, *, key_variable: str = "the key's variable", secret: str = "") -> EngineError:
+def refusal(
+    status: int, body: bytes, *, key_variable: str = "the key's variable", secret: str = "", retry_after: str = ""
+) -> EngineError:
     """The error for an HTTP status other than 200. `secret` is the key that was sent; it is never repeated."""
     text = excerpt(body, secret)
     if status == 401:
@@ -52,7 +57,9 @@ def refusal(status: int, body: bytes, *, key_variable: str = "the key's variable
             remedy="Start a new run with that address as base_url: a key goes only where the run says.",
         )
     if status in (429, 503):
-        return EngineError("overloaded", f"The server answered {status}: {text}", retryable=True, remedy=_WAIT)
+        wait_s = _seconds(retry_after)
+        told = f"The server answered {status}: {text}"
+        return EngineError("overloaded", told, retryable=True, remedy=_WAIT, wait_s=wait_s)
     if status in (408, 409, 425) or status >= 500:
         return EngineError("server_error", f"The server answered {status}: {text}", retryable=True, remedy=_WAIT)
     if status in (400, 413, 422) and _OVERFLOW.search(text):
@@ -63,6 +70,19 @@ def refusal(status: int, body: bytes, *, key_variable: str = "the key's variable
             remedy="Serve the model with a longer context, or lower max_tokens.",
         )
     return EngineError("refused", f"The server refused the request ({status}): {text}", retryable=False, remedy=_MEND)
+
+
+def _seconds(retry_after: str) -> float:
+    """What a Retry-After header asks for, within reason: as seconds, or as a date."""
+    try:
+        return min(max(float(retry_after), 0.0), _LONGEST_WAIT_S) if retry_after else 0.0
+    except ValueError:
+        pass
+    try:
+        left = (parsedate_to_datetime(retry_after) - datetime.now(UTC)).total_seconds()
+    except (ValueError, TypeError):
+        return 0.0
+    return min(max(left, 0.0), _LONGEST_WAIT_S)
 
 
 def excerpt(body: bytes, secret: str) -> str:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from app.domain.problem import Reply
-from app.engines.openai.refusals import excerpt, refusal
+from app.engines._openai.refusals import excerpt, refusal
 from app.errors import EngineError
 
 # Models that think aloud put it before the answer; a reply that was cut may never close the tag.

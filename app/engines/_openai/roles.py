@@ -1,0 +1,62 @@
+"""Teachers and students behind servers, all samples of a problem in one request."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+
+from app.domain.ports import AttemptRequest, Load, ProposalRequest
+from app.domain.problem import Message, Reply
+from app.engines._openai.fleet import Fleet, fleet
+from app.engines._openai.options import Answering, Sampling
+
+
+@asynccontextmanager
+async def teacher_behind(options: Sampling) -> AsyncIterator[ServedTeacher]:
+    async with fleet(options, "chat/completions") as servers:
+        yield ServedTeacher(servers)
+
+
+@asynccontextmanager
+async def student_behind(options: Answering) -> AsyncIterator[ServedStudent]:
+    plain = options.prompt == "plain"
+    async with fleet(options, "completions" if plain else "chat/completions") as servers:
+        yield ServedStudent(servers, plain)
+
+
+class _Served:
+    def __init__(self, servers: Fleet) -> None:
+        self._servers = servers
+
+    @property
+    def ceiling(self) -> int:
+        return self._servers.ceiling
+
+    async def load(self) -> Load | None:
+        return await self._servers.load()
+
+
+class ServedTeacher(_Served):
+    async def propose(self, request: ProposalRequest) -> Reply:
+        # A chain's turns share their history: they go to one server, whose prefix cache holds it.
+        chain = f"{request.brief.environment}/{request.brief.seed_text}"
+        return (await self._servers.sample({"messages": _chat(request.messages)}, 1, request.brief.rng, chain))[0]
+
+
+class ServedStudent(_Served):
+    def __init__(self, servers: Fleet, plain: bool) -> None:
+        super().__init__(servers)
+        self._plain = plain
+
+    async def attempt(self, request: AttemptRequest) -> list[Reply]:
+        if self._plain:
+            body: dict[str, object] = {"prompt": request.prompt}
+            if request.stop:
+                body["stop"] = [request.stop]
+        else:
+            body = {"messages": _chat(request.messages)}
+        return await self._servers.sample(body, request.n, request.rng, str(request.rng))
+
+
+def _chat(messages: Sequence[Message]) -> list[dict[str, str]]:
+    return [{"role": message.role, "content": message.content} for message in messages]

@@ -1,0 +1,37 @@
+"""How many chains a lane drives at once, so that neither of its models waits for the other."""
+
+from __future__ import annotations
+
+import asyncio
+
+from app.features.runs.flow.role import Role
+
+# Simulated with 1, 1.5 and 2 chains per place at the teacher, models are busy 74%, 96% and 98% of the time.
+_PER_PLACE = 2
+# A chain holds the texts of its turns: some megabytes with long thoughts.
+_MOST = 4096
+
+
+class Crew:
+    """Both roles of a lane; None for an engine that bounds itself."""
+
+    def __init__(self, teaching: Role | None, learning: Role | None, least: int) -> None:
+        self._roles = [role for role in (teaching, learning) if role is not None]
+        self._least = least
+
+    @property
+    def chains(self) -> int:
+        """At least the configured number; with models behind servers, as many as keep their places taken."""
+        return min(max(self._least, _PER_PLACE * sum(role.requests for role in self._roles)), max(self._least, _MOST))
+
+    async def keep_adapting(self, every_s: float) -> None:
+        """Until cancelled."""
+        while self._roles:
+            await asyncio.sleep(every_s)
+            for role in self._roles:
+                await role.adapt()
+
+    def close(self) -> None:
+        """Lets no further request begin."""
+        for role in self._roles:
+            role.close()

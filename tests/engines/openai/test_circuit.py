@@ -1,0 +1,70 @@
+"""One probe asks whether a server is back, and everybody goes on; and what a server says of its load."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from aiohttp import web
+
+from app.domain.ports import Load, Metered
+from app.engines._openai.metrics import read_load
+from app.engines._openai.refusals import refusal
+from app.errors import EngineError
+from app.local.ports import free_port
+from tests.support.asking import proposal, student, teacher
+from tests.support.model_server import saying, serve
+
+METRICS = """\
+# HELP vllm:num_requests_running Number of requests in model execution batches.
+vllm:num_requests_running{engine="0",model_name="m"} 33.0
+vllm:num_requests_running{engine="1",model_name="m"} 31.0
+vllm:num_requests_waiting{engine="0",model_name="m"} 2.0
+vllm:kv_cache_usage_perc{engine="0",model_name="m"} 0.25
+vllm:kv_cache_usage_perc{engine="1",model_name="m"} 0.5
+vllm:num_preemptions_total{engine="0",model_name="m"} 3.0
+"""
+
+
+async def test_after_failures_in_a_row_requests_wait_for_the_server_and_go_on_together() -> None:
+    port = free_port(24_000)
+    async with teacher(f"http://127.0.0.1:{port}/v1") as asked:
+        for _ in range(5):
+            with pytest.raises(EngineError, match="can't be reached"):
+                await asked.propose(proposal())
+        waiting = [asyncio.create_task(asked.propose(proposal(rng))) for rng in range(50)]
+        await asyncio.sleep(0.05)
+        assert not any(task.done() for task in waiting)
+        async with serve(saying("fine"), port=port) as server:
+            replies = await asyncio.gather(*waiting)
+            # One probe of one token before all others.
+            assert [body.get("max_tokens") for body in server.requests].count(1) == 1
+            assert server.requests[0]["max_tokens"] == 1
+    assert {reply.text for reply in replies} == {"fine"}
+
+
+async def test_retry_after_is_told() -> None:
+    async with serve(saying("fine")) as server, teacher(server) as asked:
+        server.faults.append(web.json_response({"error": "busy"}, status=429, headers={"Retry-After": "7"}))
+        with pytest.raises(EngineError) as raised:
+            await asked.propose(proposal())
+    assert raised.value.wait_s == 7
+
+
+@pytest.mark.parametrize(
+    ("header", "seconds"), [("", 0), ("soon", 0), ("-3", 0), ("1e9", 120), ("Wed, 21 Oct 2015 07:28:00 GMT", 0)]
+)
+def test_retry_after_within_reason(header: str, seconds: float) -> None:
+    assert refusal(503, b"", retry_after=header).wait_s == seconds
+
+
+def test_load_is_read_from_vllms_metrics() -> None:
+    assert read_load(METRICS) == Load(running=64, waiting=2, cache=0.5, preempted=3)
+    assert read_load("go_goroutines 7\n") is None
+
+
+async def test_a_server_without_metrics_tells_no_load() -> None:
+    async with serve(saying("fine")) as server, student(server, concurrency=7) as asked:
+        assert isinstance(asked, Metered)
+        assert asked.ceiling == 7
+        assert await asked.load() is None

@@ -1,0 +1,82 @@
+"""The rules by which a lane asks for more or less, and that lanes come to equal shares."""
+
+from __future__ import annotations
+
+import pytest
+
+from app.domain.ports import Load
+from app.features.runs.flow.pace import Answers, Change, Pace, by_load
+
+
+@pytest.mark.parametrize(
+    ("load", "change"),
+    [
+        (Load(running=0, waiting=0, cache=0.0, preempted=0), Change.GROW),
+        (Load(running=64, waiting=32, cache=0.3, preempted=0), Change.GROW),
+        (Load(running=64, waiting=33, cache=0.3, preempted=0), Change.DRAIN),
+        (Load(running=64, waiting=0, cache=0.7, preempted=0), Change.HOLD),
+        (Load(running=64, waiting=0, cache=0.85, preempted=0), Change.DRAIN),
+        (Load(running=64, waiting=0, cache=0.3, preempted=1), Change.CUT),
+    ],
+)
+def test_what_metrics_ask_for(load: Load, change: Change) -> None:
+    assert by_load(load, 0) is change
+
+
+def test_a_preemption_counts_once() -> None:
+    assert by_load(Load(running=64, waiting=0, cache=0.3, preempted=7), 7) is Change.GROW
+
+
+def test_without_metrics_each_round_of_good_answers_allows_more() -> None:
+    answers = Answers()
+    assert answers.look(4) is Change.HOLD
+    for _ in range(4):
+        answers.answered(10.0, 100.0)
+    assert answers.look(4) is Change.GROW
+    assert answers.look(4) is Change.HOLD
+    answers.overloaded += 1
+    assert answers.look(4) is Change.CUT
+
+
+def test_without_metrics_slow_tokens_ask_for_less() -> None:
+    answers = Answers()
+    for _ in range(50):
+        answers.answered(1.0, 100.0)
+    assert answers.look(1) is Change.GROW
+    for _ in range(50):
+        answers.answered(4.0, 100.0)
+    assert answers.look(1) is Change.DRAIN
+
+
+def test_it_doubles_until_the_first_sign_and_then_goes_step_by_step() -> None:
+    pace = Pace(limit=64, step=32, ceiling=1000)
+    pace.turn(Change.GROW, 64, full=True)
+    pace.turn(Change.GROW, 100, full=False)
+    assert pace.limit == 128
+    pace.turn(Change.DRAIN, 128, full=True)
+    pace.turn(Change.DRAIN, 128, full=True)  # the first has not taken effect yet
+    assert pace.limit == 115
+    pace.turn(Change.GROW, 115, full=True)
+    assert pace.limit == 147
+    for _ in range(100):
+        pace.turn(Change.GROW, pace.limit, full=True)
+    assert pace.limit == 1000
+    for _ in range(100):
+        pace.turn(Change.CUT, 0, full=True)
+    assert pace.limit == 32
+
+
+def test_lanes_that_start_unequal_come_to_equal_shares_of_a_server() -> None:
+    """Four lanes, one of which was there first; a server that runs 512 sequences at once."""
+    lanes = [Pace(limit=700, step=32, ceiling=4096)] + [Pace(limit=64, step=32, ceiling=4096) for _ in range(3)]
+    for lane in lanes:
+        lane.doubling = False
+    for _ in range(300):
+        asked = sum(lane.limit for lane in lanes)
+        running = min(512, asked)
+        change = by_load(Load(running, asked - running, cache=0.4, preempted=0), 0)
+        for lane in lanes:
+            lane.turn(change, lane.limit, full=True)
+    limits = [lane.limit for lane in lanes]
+    assert max(limits) < 1.5 * min(limits)
+    assert 512 <= sum(limits) < 512 * 2
