@@ -365,8 +365,8 @@ def incident(session: Session, inside: Run, stage: str, kind: str, message: str)
 def approve(session: Session, actor: Actor, *variants: Variant) -> None:
     """The decisions of a person who approves every one of these."""
     for of in variants:
-        kind, seen = "approve", of.content_hash or ""
-        made = Decision(workspace_id=of.workspace_id, variant_id=of.id, user_id=actor.user_id, kind=kind, content_hash=seen)
+        made = Decision(workspace_id=of.workspace_id, variant_id=of.id, user_id=actor.user_id, kind="approve")
+        made.content_hash = of.content_hash or ""
         session.add(made)
         of.review = "approved"
     session.flush()

@@ -1,9 +1,9 @@
-"""Reading the trees of a run: its chains, the grid, one variant in full."""
+"""Reading what a run has grown: its chains, and one variant in full."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from app import registry
 from app.db import Session
@@ -14,28 +14,21 @@ from app.domain.problem_codec import decode_problem
 from app.domain.reasons import ATTEMPT, VALIDITY, Reason, meaning
 from app.domain.summary import representatives
 from app.errors import InvalidInput, NotFound
-from app.features.chains.filters import ChainQuery, TreeQuery, VariantFilter
-from app.features.chains.headlines import beyond
+from app.features.chains.filters import ChainQuery, VariantFilter
 from app.features.chains.queries import chains as chain_queries
 from app.features.chains.queries import rows as row_queries
-from app.features.chains.queries import tree as tree_queries
 from app.features.chains.queries import variant as variant_queries
 from app.features.chains.schemas import (
     AttemptPage,
     AttemptView,
     ChainRow,
-    FilterChoices,
     MeasurementView,
     RunFacts,
     SeedView,
-    Tree,
-    TreeRow,
     VariantRow,
     VariantView,
 )
 from app.models import Attempt
-
-ROWS = 100
 
 
 def run_facts(session: Session, actor: Actor, run_id: int) -> RunFacts:
@@ -51,7 +44,7 @@ def list_chains(session: Session, actor: Actor, run_id: int, query: ChainQuery) 
     run_facts(session, actor, run_id)
     ids = chain_queries.chain_ids(session, run_id, query, query.sort, query.after, query.limit + 1)
     if ids is None:
-        raise _gone("after")
+        raise gone("after")
     rows = chain_queries.chain_rows(session, actor.workspace_id, ids[: query.limit])
     return [rows[key] for key in ids[: query.limit]], len(ids) > query.limit
 
@@ -71,92 +64,6 @@ def list_variants(
     run_facts(session, actor, run_id)
     rows = row_queries.variant_page(session, actor.workspace_id, run_id, wanted, after, limit + 1)
     return rows[:limit], len(rows) > limit
-
-
-# --- the grid ----------------------------------------------------------------------------------------------------
-
-
-def tree(session: Session, actor: Actor, run_id: int, query: TreeQuery) -> Tree:
-    """One page of the grid; without a cursor, the page that holds the chosen node.
-
-    Raises NotFound, or InvalidInput where the cursor's row is gone.
-    """
-    run = run_facts(session, actor, run_id)
-    lines, after, before = _page(session, run_id, query)
-    chains = chain_queries.chain_rows(session, actor.workspace_id, [chain_id for chain_id, _ in lines])
-    variants = row_queries.variant_rows(session, actor.workspace_id, [key for _, key in lines if key is not None])
-    total = tree_queries.variant_count(session, run_id, VariantFilter())
-    return Tree(
-        run=run,
-        query=query,
-        rows=_rows(lines, chains, variants, query),
-        chains=chain_queries.chain_count(session, run_id, query),
-        variants=total,
-        matching=tree_queries.variant_count(session, run_id, query) if query.active else total,
-        after=after,
-        before=before,
-    )
-
-
-def _page(session: Session, run_id: int, query: TreeQuery) -> tuple[list[tuple[int, int | None]], str, str]:
-    """Lines, and the cursors of the next and previous page ("" for none)."""
-    start, backwards = query.before or query.after, bool(query.before)
-    lines = tree_queries.tree_page(session, run_id, query, ROWS + 1, start, backwards=backwards)
-    kind, node = query.chosen
-    if not start and kind and lines and all(node != (at if kind == "c" else key) for at, key in lines[:ROWS]):
-        home = node if kind == "c" else tree_queries.chain_of_shown(session, run_id, query, node)
-        if home is not None:
-            start = f"c{home}"
-            lines = tree_queries.tree_page(session, run_id, query, ROWS + 1, start)
-    if lines is None:
-        raise _gone("before" if backwards else "after")
-    more, shown = len(lines) > ROWS, lines[-ROWS:] if backwards else lines[:ROWS]
-    has_next, has_previous = (True, more) if backwards else (more, bool(start))
-    return (
-        shown,
-        _cursor(shown[-1]) if shown and has_next else "",
-        _cursor(shown[0]) if shown and has_previous else "",
-    )
-
-
-def _cursor(line: tuple[int, int | None]) -> str:
-    chain_id, variant_id = line
-    return f"c{chain_id}" if variant_id is None else f"v{variant_id}"
-
-
-def _rows(
-    lines: Sequence[tuple[int, int | None]],
-    chains: Mapping[int, ChainRow],
-    variants: Mapping[int, VariantRow],
-    query: TreeQuery,
-) -> list[TreeRow]:
-    """Each chain once, above those of its variants that this page holds."""
-    rows: list[TreeRow] = []
-    last = None
-    for chain_id, variant_id in lines:
-        home = chains[chain_id]
-        if chain_id != last:
-            is_open = query.fold == (home.key in query.flipped)
-            rows.append(TreeRow(home.key, 1, is_open if home.variants else None, home))
-            last = chain_id
-        if variant_id is not None:
-            variant = variants[variant_id]
-            is_open = variant.key not in query.flipped
-            parent = variants.get(variant.parent_id) if variant.parent_id else None
-            told = beyond(variant.headline, parent.headline) if parent else variant.headline
-            rows.append(
-                TreeRow(variant.key, variant.depth + 2, is_open if variant.subtree > 1 else None, home, variant, told)
-            )
-    return rows
-
-
-def choices(session: Session, run: RunFacts) -> FilterChoices:
-    """What the filters of this run can be set to."""
-    codes = chain_queries.invalid_codes(session, run.id)
-    return FilterChoices(run.environments, codes, chain_queries.stop_reasons(session, run.id))
-
-
-# --- one variant -------------------------------------------------------------------------------------------------
 
 
 def variant_row(session: Session, actor: Actor, variant_id: int) -> VariantRow:
@@ -285,5 +192,5 @@ def reasons_of(environment: str) -> Mapping[str, Reason]:
     return known.reasons if known else {}
 
 
-def _gone(field: str) -> InvalidInput:
+def gone(field: str) -> InvalidInput:
     return InvalidInput("The row that this page starts from is gone.", field=field, remedy="Start from the first page.")

@@ -13,7 +13,7 @@ from app.db import Session
 from app.domain.actor import Actor
 from app.domain.difficulty import BROAD
 from app.errors import AppError, NotFound
-from app.features.chains import service
+from app.features.chains import grid, service
 from app.features.chains.filters import TreeQuery
 from app.features.chains.schemas import ChainRow, FilterChoices, SeedView, Tree, VariantRow, VariantView
 from app.features.review import queue
@@ -108,13 +108,13 @@ def _render(
     refused: Refused | None = None,
 ) -> Response:
     part = _part(request)
-    page = service.tree(work, actor, run_id, query) if part != "detail" else None
+    page = grid.tree(work, actor, run_id, query) if part != "detail" else None
     kind, node = query.chosen
     if not kind and page and page.rows:
         kind, node = "c", page.rows[0].chain.id
     context = TreePage(
         tree=page,
-        picks=_picks(query, service.choices(work, page.run)) if page and not part else [],
+        picks=_picks(query, grid.choices(work, page.run)) if page and not part else [],
         kept=[("fold", "true")] if query.fold else [],
         extra=_extra(query),
         chosen=f"{kind}{node}",

@@ -9,6 +9,7 @@ import pytest
 from app.db import Session
 from app.domain.actor import Actor
 from app.errors import InvalidInput, NotFound
+from app.features.chains import grid as paging
 from app.features.chains import service
 from app.features.chains.filters import ChainQuery, TreeQuery
 from app.features.chains.schemas import Tree, TreeRow
@@ -18,7 +19,7 @@ from tests.support.counting import statements
 
 
 def grid(session: Session, actor: Actor, run: Run, **query: Any) -> Tree:
-    return service.tree(session, actor, run.id, TreeQuery(**query))
+    return paging.tree(session, actor, run.id, TreeQuery(**query))
 
 
 def told(rows: list[TreeRow] | Any) -> list[str]:
@@ -28,7 +29,7 @@ def told(rows: list[TreeRow] | Any) -> list[str]:
 
 @pytest.fixture
 def small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(service, "ROWS", 5)
+    monkeypatch.setattr(paging, "ROWS", 5)
 
 
 def test_chains_in_order_with_the_baseline_behind_and_variants_in_preorder(
