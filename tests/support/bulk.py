@@ -10,7 +10,8 @@ from app.models import Run
 from tests.support import builders
 
 _CHAINS = """
-insert into chain (workspace_id, run_id, arm, position, seed_id, environment, state, stop_reason, next_turn, epoch, deaths)
+insert into chain
+    (workspace_id, run_id, arm, position, seed_id, environment, state, stop_reason, next_turn, epoch, deaths)
 select :workspace, :run, case when n <= :main then 'main' else 'baseline' end, (n - 1) % :main, :seed,
        (array['induction', 'abduction', 'deduction', 'fuzzing'])[1 + n % 4], 'finished', 'turns_used', :turns + 1, 1, 0
 from generate_series(1, :chains) as n
@@ -29,7 +30,8 @@ from chain c cross join generate_series(1, :turns) as t where c.run_id = :run
 _MEASUREMENTS = """
 insert into measurement (workspace_id, variant_id, student_profile_id, passed, failed, errors, cut, rate, low, high,
     prompt_hash, isolation, judged_at)
-select v.workspace_id, v.id, :student, v.id % 33, 32 - v.id % 33, 0, 0, (v.id % 33) / 32.0, 0, 1, md5('p'), 'full', now()
+select v.workspace_id, v.id, :student, v.id % 33, 32 - v.id % 33, 0, 0, (v.id % 33) / 32.0, 0, 1, md5('p'), 'full',
+    now()
 from variant v where v.run_id = :run and v.invalid_code is null
 """
 

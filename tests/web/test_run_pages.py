@@ -69,7 +69,8 @@ def test_filters(page: Visitor, ada: Actor) -> None:
 
 
 @pytest.mark.parametrize(
-    ("query", "field"), [("state=sleeping", "state"), ("sort=cost", "sort"), ("before=0", "before"), ("after=x", "after")]
+    ("query", "field"),
+    [("state=sleeping", "state"), ("sort=cost", "sort"), ("before=0", "before"), ("after=x", "after")],
 )
 def test_an_unknown_filter_is_named(page: Visitor, query: str, field: str) -> None:
     answer = page.get(f"/runs?{query}")
@@ -90,7 +91,7 @@ def test_pages_lead_to_older_runs_and_back(page: Visitor, ada: Actor) -> None:
         older = re.search(r'rel="next" href="([^"]+)"', text)
         at = html.unescape(older[1]) if older else None
     assert [len(numbers) for numbers in seen] == [listing.PAGE, listing.PAGE, 3]
-    assert sum(seen, []) == [str(number) for number in reversed(range(total))]
+    assert [number for numbers in seen for number in numbers] == [str(number) for number in reversed(range(total))]
     for expected in (seen[1], seen[0]):
         newer = re.search(r'rel="prev" href="([^"]+)"', text)
         assert newer
