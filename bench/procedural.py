@@ -194,7 +194,7 @@ async def measure(arguments: argparse.Namespace) -> tuple[list[Chain], Meter, fl
 
 def table(chains: Sequence[Chain]) -> str:
     lines = [
-        "environment strategy     chains usable bins>=2 complete yield valid  easier->higher harder->lower  stronger  bins"
+        "environment strategy     chains usable bins>=2 complete yield valid  easier->higher  harder->lower  stronger"
     ]
     groups: defaultdict[tuple[str, str], list[Chain]] = defaultdict(list)
     for chain in chains:

@@ -178,6 +178,9 @@ class _Speaker:
                 return f"{self.say(left)} {_COMPARED[type(op)]} {self.say(right)}"
             case ast.BoolOp(op=op, values=values):
                 return (" and " if isinstance(op, ast.And) else " or ").join(map(self._claim, values))
+            case ast.Compare(left=left, ops=[op, *ops], comparators=[right, *rest]):
+                first = ast.Compare(left, [op], [right])
+                return f"{self._claim(first)} and {self._claim(ast.Compare(right, ops, rest))}"
             case ast.UnaryOp(op=ast.Not(), operand=operand):
                 return f"not ({self._claim(operand)})"
             case ast.BinOp(op=ast.Mod(), left=left, right=right):

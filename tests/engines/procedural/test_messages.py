@@ -40,3 +40,7 @@ def test_a_message_tells_the_steps_it_is_asked_to_tell() -> None:
     assert share_told(everything, steps) == 1.0
     assert 0.0 < share_told(some, steps) < 1.0
     assert share_told(nothing, steps) == 0.0
+
+
+def test_chained_comparisons_are_said_one_by_one() -> None:
+    assert said("0 <= n < limit") == "whether 0 is at most `n` and `n` is below `limit`"

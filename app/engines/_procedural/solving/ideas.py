@@ -155,9 +155,7 @@ BINARY: dict[str, str] = {
         a ^ b                                        | exclusive
         a >> b                                       | shifted
         a == b                                       | equal*
-        a != b                                       | differ*
-        a                                            | b <below
-        a                                            | = b <most
+        a != b                                       | differ* not
         a > b                                        | above
         a >= b                                       | least
         max(a, b)                                    | larg*
@@ -170,7 +168,7 @@ BINARY: dict[str, str] = {
         a % b                                        | fill*
         a + b                                        | plus append* follow*
         a == b                                       | equal*
-        a != b                                       | differ*
+        a != b                                       | differ* not
         a in b                                       | occur*
         a not in b                                   | occur*
         a.split(b)                                   | split* part* between
@@ -206,7 +204,6 @@ BINARY: dict[str, str] = {
         a.ljust(min(b, 60))                          | right
         a.rjust(min(b, 60))                          | left
         a.zfill(min(b, 60))                          | zeros
-        a + str(b)                                   | plus
         a.split(None, b)                             | split*
         (a, b)                                       | tuple
         a[b:] + a[:b]                                | move first end
@@ -216,7 +213,6 @@ BINARY: dict[str, str] = {
     "is": """
         str(a) + b                                   | follow*
         (a, b)                                       | tuple
-        str(a) + b                                   | plus
     """,
     "li": """
         a[b]                                         | entry position
@@ -255,7 +251,7 @@ BINARY: dict[str, str] = {
     "ll": """
         a + b                                        | plus append*
         a == b                                       | equal*
-        a != b                                       | differ*
+        a != b                                       | differ* not
         list(zip(a, b))                              | pair*
         (a, b)                                       | tuple
         [x for x in a if x in b]                     | occur*
@@ -329,7 +325,7 @@ BINARY: dict[str, str] = {
     "??": """
         (a, b)                                       | tuple
         a == b                                       | equal*
-        a != b                                       | differ*
+        a != b                                       | differ* not
         a or b                                       | or otherwise
         a and b                                      | and
     """,

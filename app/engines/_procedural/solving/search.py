@@ -17,7 +17,8 @@ _FORGETS, _FORGETS_REMINDED = 0.2, 0.03  # the chance that an attempt does not t
 _NOTICES = 0.75  # the chance that an attempt sees a last step that can be read off
 _LARGEST_SIZE = 9
 _CASES = 12
-_ONCE = 0.8
+_ONCE = 0.8  # how often a literal reading refuses to use a word twice
+_TELLING = 12
 
 
 class _Choice(NamedTuple):
@@ -45,6 +46,7 @@ class Search:
         self._start = list(start)
         self.terms: list[Term] = []
         self._led: list[Term] = []  # what the text led to
+        self._telling: list[Term] = []  # in a literal reading: what says most of the text
         self._partial: list[tuple[list[bool], Term]] = []  # right on some pairs
         self._tests: list[Term] = []
         self._notices = rng.random() < _NOTICES
@@ -71,7 +73,9 @@ class Search:
             found = self._add(term, led=True)
             if found:
                 return found
-        for _ in range(tries):
+        for turn in range(tries):
+            if self._literal and turn in (tries // 3, 2 * tries // 3):
+                self._telling = sorted(self.terms, key=lambda term: (-len(term.cover), term.size))[:_TELLING]
             try:
                 found = self._step()
             except Exception:  # noqa: BLE001, S112  (an operation that does not suit the values: the next try)
@@ -127,6 +131,8 @@ class Search:
 
     def _draw(self) -> Term:
         """A term, rather an early one, rather one that the text led to."""
+        if self._telling and self._rng.random() < 0.6:
+            return self._rng.choice(self._telling)
         terms = self._led if self._led and self._rng.random() < 0.55 else self.terms
         return terms[int(len(terms) * self._rng.random() ** 1.6)]
 
