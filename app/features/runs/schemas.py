@@ -120,39 +120,45 @@ class RunConfig(_Strict):
 
 
 def parse(data: object) -> RunConfig:
-    """A RunConfig from plain data. Raises InvalidForm with one message per field, plug-ins' options included."""
-    errors: dict[str, str] = {}
-    config: RunConfig | None = None
+    """A RunConfig from plain data, with the options of plug-ins in the types that their schemas give them.
+
+    Raises InvalidForm with one message per field.
+    """
     try:
         config = RunConfig.model_validate(data)
     except ValidationError as error:
-        errors |= _by_field(error)
-    if config is not None:
-        for name, options in config.environment_options.items():
-            if name not in config.environments:
-                errors[f"environment_options.{name}"] = "names an environment that this run does not use"
-            else:
-                errors |= _check(registry.environment(name).Options, options, f"environment_options.{name}")
-        for role in ("teacher", "student"):
-            choice: ModelChoice = getattr(config, role)
-            try:
-                engine = registry.engine(choice.engine)
-            except AppError as error:
-                errors[f"{role}.engine"] = error.message
-                continue
-            schema = engine.TeacherOptions if role == "teacher" else engine.StudentOptions
-            errors |= _check(schema, choice.options, f"{role}.options")
-    if errors or config is None:
+        raise InvalidForm(_by_field(error)) from error
+    errors: dict[str, str] = {}
+    environments: dict[str, dict[str, object]] = {}
+    for name, options in config.environment_options.items():
+        if name in config.environments:
+            environment = registry.environment(name)
+            environments[name] = _typed(environment.Options, options, f"environment_options.{name}", errors)
+        else:
+            errors[f"environment_options.{name}"] = "names an environment that this run does not use"
+    models: dict[str, ModelChoice] = {}
+    for role in ("teacher", "student"):
+        choice: ModelChoice = getattr(config, role)
+        try:
+            engine = registry.engine(choice.engine)
+        except AppError as error:
+            errors[f"{role}.engine"] = error.message
+            continue
+        schema = engine.TeacherOptions if role == "teacher" else engine.StudentOptions
+        options = _typed(schema, choice.options, f"{role}.options", errors)
+        models[role] = choice.model_copy(update={"options": options})
+    if errors:
         raise InvalidForm(errors)
-    return config
+    return config.model_copy(update={"environment_options": environments, **models})
 
 
-def _check(schema: type[BaseModel], data: object, prefix: str) -> dict[str, str]:
+def _typed(schema: type[BaseModel], data: object, prefix: str, errors: dict[str, str]) -> dict[str, object]:
+    """What was set of `data`, as JSON has it; what is wrong goes to `errors`."""
     try:
-        schema.model_validate(data)
+        return schema.model_validate(data).model_dump(mode="json", exclude_unset=True)
     except ValidationError as error:
-        return _by_field(error, prefix)
-    return {}
+        errors |= _by_field(error, prefix)
+        return {}
 
 
 def _by_field(error: ValidationError, prefix: str = "") -> dict[str, str]:

@@ -104,7 +104,7 @@ def test_form_fields_become_the_same_config() -> None:
     config = parse(form.to_data(pairs))
     assert config.environments == ["induction", "deduction"]
     assert (config.turns, config.seeds.count, config.kept.low) == (3, None, 0.1)
-    assert config.environment_options == {"induction": {"inputs": "4", "visible_inputs": "3"}}
+    assert config.environment_options == {"induction": {"inputs": 4, "visible_inputs": 3}}
     assert config.options_of("induction").model_dump()["inputs"] == 4
     shown = form.values_of(config.model_dump(mode="json"))
     again = parse(form.to_data([*shown.items(), *(("environments", name) for name in config.environments)]))
