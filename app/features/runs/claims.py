@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import Select, case, func, or_, select, update
+from sqlalchemy import Select, and_, case, func, or_, select, update
 from sqlalchemy.sql.elements import ColumnElement
 
 from app.config import settings
 from app.db import Session
-from app.features.runs.finish import finish_run_if_done
+from app.features.runs.finish import finish_run_if_done, lock_run
 from app.models import Chain, Incident, LaneSlot, Run, Seed
 
 # A chain that was under way when its lane died may have killed it. After SUSPECT deaths in a row without any
@@ -120,14 +120,18 @@ def _take(session: Session, candidates: Select[int], owner: str, limit: int) -> 
 
 def _quarantine(session: Session, run_id: int) -> None:
     """Sets aside chains that killed their lane again and again, and says so."""
+    deadly = and_(
+        Chain.run_id == run_id,
+        Chain.state == "open",
+        _deaths() >= QUARANTINE,
+        Chain.lease_expires_at < func.now(),
+    )
+    if session.execute(select(Chain.id).where(deadly).limit(1)).scalar() is None:
+        return
+    run = lock_run(session, run_id)
     dead = session.execute(
         update(Chain)
-        .where(
-            Chain.run_id == run_id,
-            Chain.state == "open",
-            _deaths() >= QUARANTINE,
-            Chain.lease_expires_at < func.now(),
-        )
+        .where(deadly)
         .values(state="quarantined", stop_reason="killed_its_worker", owner=None, lease_expires_at=None)
         .returning(Chain.id, Chain.workspace_id)
     ).all()
@@ -142,9 +146,8 @@ def _quarantine(session: Session, run_id: int) -> None:
                 message=f"The worker died {QUARANTINE} times in a row while driving this chain.",
             )
         )
-    if dead:
-        session.flush()
-        finish_run_if_done(session, run_id)
+    session.flush()
+    finish_run_if_done(session, run)
 
 
 def renew(session: Session, run_id: int, owner: str) -> set[int] | None:

@@ -29,10 +29,6 @@ def run(session: Session, workspace_id: int, run_id: int) -> Run | None:
     return session.execute(select(Run).where(Run.id == run_id, Run.workspace_id == workspace_id)).scalar()
 
 
-def locked_run(session: Session, run_id: int) -> Run | None:
-    return session.execute(select(Run).where(Run.id == run_id).with_for_update()).scalar()
-
-
 def run_to_drive(session: Session, run_id: int) -> Run:
     return session.execute(select(Run).where(Run.id == run_id)).scalar_one()
 

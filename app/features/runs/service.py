@@ -14,6 +14,7 @@ from app.domain.actor import Actor, Role
 from app.errors import Conflict, NotFound
 from app.events import publish
 from app.features.runs import queries, stages
+from app.features.runs.finish import lock_run
 from app.features.runs.schemas import ModelChoice, RunConfig
 from app.features.runs.size import size_of
 from app.jobs import LANE, enqueue
@@ -88,7 +89,7 @@ def archive(session: Session, actor: Actor, run_id: int, *, archived: bool) -> R
 
 def pause_for_error(session: Session, run_id: int, chain_id: int | None, stage: str, kind: str, message: str) -> None:
     """The run met trouble that stays: it pauses and says why, and a person resumes it when the trouble is gone."""
-    run = queries.locked_run(session, run_id)
+    run = lock_run(session, run_id)
     if run is None:
         return
     stages.save_incident(session, run.workspace_id, run_id, chain_id, stage, kind, message)
@@ -105,7 +106,7 @@ def config_of(run: Run) -> RunConfig:
 def _writable(session: Session, actor: Actor, run_id: int) -> Run:
     """The run, locked against a simultaneous change of its state."""
     actor.require(Role.MEMBER)
-    run = queries.locked_run(session, run_id)
+    run = lock_run(session, run_id)
     if run is None or run.workspace_id != actor.workspace_id:
         raise NotFound("There is no such run.")
     return run

@@ -21,7 +21,7 @@ from app.domain.tree import Direction, Node, Place, Step
 from app.errors import LeaseLost
 from app.events import publish
 from app.features.runs.claims import Claim
-from app.features.runs.finish import finish_run_if_done
+from app.features.runs.finish import finish_run_if_done, lock_run
 from app.models import Attempt, Chain, Incident, Measurement, Variant
 
 NOTHING = Tally(0, 0)
@@ -206,6 +206,8 @@ def save_checked(
     session: Session, claim: Claim, place: Place, variant_id: int, problem: Problem, content_hash: str, fingerprint: str
 ) -> None:
     """Stage 2, the problem holds: its gold outputs, its hashes, and whether the run has it already."""
+    # Before any row is held: twins of other chains wait here, and not for each other's rows.
+    session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(f"{claim.run_id}/{fingerprint}", 0))))
     _fence(session, claim, place.turn)
     session.execute(
         update(Variant)
@@ -220,7 +222,6 @@ def _mark_duplicates(session: Session, claim: Claim, fingerprint: str) -> None:
 
     Which lane came first plays no part, so that a run has the same originals however its work was scheduled.
     """
-    session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(f"{claim.run_id}/{fingerprint}", 0))))
     twins = session.execute(
         select(Variant.id, Chain.arm)
         .join(Chain, Chain.id == Variant.chain_id)
@@ -349,6 +350,7 @@ def save_turn(session: Session, claim: Claim, turn: int) -> None:
 
 def save_end(session: Session, claim: Claim, state: str, reason: str) -> None:
     """The chain grows no further; the run may be done with it."""
+    run = lock_run(session, claim.run_id)
     ended = session.execute(
         update(Chain)
         .where(Chain.id == claim.chain_id, Chain.epoch == claim.epoch, Chain.state.in_(("open", state)))
@@ -358,7 +360,7 @@ def save_end(session: Session, claim: Claim, state: str, reason: str) -> None:
     if ended is None:
         raise LeaseLost(f"Chain {claim.chain_id} is driven by another lane now.")
     publish(session, claim.workspace_id, claim.run_id, "chain", claim.chain_id)
-    finish_run_if_done(session, claim.run_id)
+    finish_run_if_done(session, run)
 
 
 def save_incident(

@@ -1,5 +1,7 @@
 """One lane in this process, with the real database, sandbox and procedural engine."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 from sqlalchemy import func, select, text, update
 
@@ -207,3 +209,19 @@ def test_progress_clears_the_suspicion() -> None:
             _die(session, run_id)
     with unit_of_work() as session:
         assert session.execute(select(Chain.state)).scalar_one() == "open"
+
+
+def test_chains_that_end_at_once_do_not_wait_for_each_other_in_a_circle() -> None:
+    """Eight at a time, as lanes end them: a deadlock would surface as Conflict."""
+    run_id = refining.start(refining.owner_with_seeds(8))
+    with unit_of_work() as session:
+        taken = claims.claim_chains(session, run_id, "lane", 16, alone=False)
+
+    def end(claim: claims.Claim) -> None:
+        with unit_of_work() as session:
+            stages.save_end(session, claim, "finished", "turns_used")
+
+    with ThreadPoolExecutor(8) as threads:
+        list(threads.map(end, taken))
+    assert len(taken) == 16
+    assert refining.state(run_id) == "finished"
