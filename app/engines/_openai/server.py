@@ -71,14 +71,14 @@ class Server:
 
         One request asks for all. A server that gives fewer at once is asked for the rest in parts of that size.
         """
-        first_seed = (rng % _SEEDS) * _SEED_SPACING
+        first = first_seed(rng)
         found: list[Reply] = []
         self.under_way += n
         try:
             while len(found) < n:
                 most = self._most
                 parts = [(start, min(most, n - start)) for start in range(len(found), n, most)]
-                answers = await _all([self._request(prompt, count, first_seed + start) for start, count in parts])
+                answers = await _all([self._request(prompt, count, first + start) for start, count in parts])
                 for (_, count), answer in zip(parts, answers, strict=True):
                     found += answer[:count]
                     if len(answer) < count:
@@ -164,6 +164,11 @@ class Server:
                 return reply.status < 500 and reply.status not in (408, 429)
         except (aiohttp.ClientError, TimeoutError):
             return False
+
+
+def first_seed(rng: int) -> int:
+    """Of a request's samples; the others follow it."""
+    return (rng % _SEEDS) * _SEED_SPACING
 
 
 def _unreachable(url: str, why: str) -> EngineError:

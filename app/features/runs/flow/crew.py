@@ -8,6 +8,8 @@ from app.features.runs.flow.role import Role
 
 # Simulated with 1, 1.5 and 2 chains per place at the teacher, models are busy 74%, 96% and 98% of the time.
 _PER_PLACE = 2
+# At first, looks are so many times as frequent.
+_HASTE = 4
 # A chain holds the texts of its turns: some megabytes with long thoughts.
 _MOST = 4096
 
@@ -27,7 +29,8 @@ class Crew:
     async def keep_adapting(self, every_s: float) -> None:
         """Until cancelled."""
         while self._roles:
-            await asyncio.sleep(every_s)
+            settling = any(role.settling for role in self._roles)
+            await asyncio.sleep(every_s / _HASTE if settling else every_s)
             for role in self._roles:
                 await role.adapt()
 

@@ -12,8 +12,8 @@ from app.errors import EngineError
 from app.features.runs.flow.limiter import Limiter
 from app.features.runs.flow.pace import Answers, Change, Pace, by_load
 
-# Sequences at first; a server with room doubles them every second.
-_FIRST = 64
+# Sequences at first: what vLLM runs at once by default, so that no server idles while a lane begins.
+_FIRST = 256
 _TOO_MUCH = frozenset({"overloaded", "stalled"})
 
 
@@ -33,6 +33,11 @@ class Role:
     def requests(self) -> int:
         """How many usual requests may be under way at once."""
         return max(1, self._pace.limit // self._places)
+
+    @property
+    def settling(self) -> bool:
+        """Whether the first sign of too much is still to come."""
+        return self._pace.doubling
 
     @asynccontextmanager
     async def hold(self, places: int) -> AsyncIterator[None]:

@@ -14,7 +14,7 @@ from app.features.runs.flow.role import Role, role_of
 class _Served:
     """A model whose server says what it is told to."""
 
-    ceiling = 1024
+    ceiling = 2048
 
     def __init__(self, load: Load | None = None) -> None:
         self.said = load
@@ -24,6 +24,7 @@ class _Served:
 
 
 ROOM, CROWD = Load(32, 0, 0.1, 0), Load(64, 64, 0.1, 0)
+FIRST = 256 // 32
 
 
 async def _ask_at_once(role: Role, requests: int, seconds: float = 0.0) -> None:
@@ -42,19 +43,19 @@ async def _reply(seconds: float) -> list[Reply]:
 async def test_with_metrics_it_grows_while_requests_wait_and_drains_when_they_wait_at_the_server() -> None:
     model = _Served(ROOM)
     role = Role(model, 32)
-    assert role.requests == 2
+    assert role.requests == FIRST
     await role.adapt()
-    assert role.requests == 2, "nothing asked for more"
+    assert role.requests == FIRST, "nothing asked for more"
     asking = asyncio.create_task(_ask_at_once(role, 200, 0.01))
     for _ in range(5):
         await asyncio.sleep(0)
     await role.adapt()
     await role.adapt()
-    assert role.requests == 8
+    assert role.requests == 4 * FIRST
     model.said = CROWD
     await asking
     await role.adapt()
-    assert role.requests == 7
+    assert role.requests == 28, "a tenth less"
 
 
 async def test_without_metrics_good_answers_raise_it_and_refusals_cut_it() -> None:
@@ -65,7 +66,7 @@ async def test_without_metrics_good_answers_raise_it_and_refusals_cut_it() -> No
         await role.adapt()
         grown.append(role.requests)
         await asyncio.sleep(0.001)
-    assert grown[-1] > 2
+    assert grown[-1] > FIRST
 
     async def refuse() -> list[Reply]:
         raise EngineError("overloaded", "no", retryable=True)
@@ -82,4 +83,4 @@ def test_chains_follow_the_places_of_models_and_stay_as_set_for_engines_of_our_o
     assert role_of(object(), 32) is None
     assert Crew(None, None, 16).chains == 16
     crew = Crew(Role(_Served(), 1), Role(_Served(), 32), 16)
-    assert crew.chains == 2 * (64 + 2)
+    assert crew.chains == 2 * (256 + FIRST)
