@@ -34,7 +34,7 @@ class PlainText(TypeDecorator[str]):
 
 class Base(DeclarativeBase):
     metadata = MetaData(naming_convention=_NAMES)
-    type_annotation_map = {  # noqa: RUF012
+    type_annotation_map = {
         datetime: DateTime(timezone=True),
         dict[str, object]: JSONB,
         list[str]: JSONB,

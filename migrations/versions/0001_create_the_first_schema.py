@@ -456,9 +456,7 @@ def upgrade() -> None:
         sa.Column("at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.CheckConstraint("(kind = 'undo') = (undoes is not null)", name=op.f("ck_decision_undo_names_its_decision")),
         sa.CheckConstraint("kind in ('approve', 'reject', 'undo')", name=op.f("ck_decision_kind")),
-        sa.ForeignKeyConstraint(
-            ["undoes"], ["decision.id"], name=op.f("fk_decision_undoes"), ondelete="CASCADE"
-        ),
+        sa.ForeignKeyConstraint(["undoes"], ["decision.id"], name=op.f("fk_decision_undoes"), ondelete="CASCADE"),
         sa.ForeignKeyConstraint(["user_id"], ["user.id"], name=op.f("fk_decision_user_id")),
         sa.ForeignKeyConstraint(
             ["variant_id"], ["variant.id"], name=op.f("fk_decision_variant_id"), ondelete="CASCADE"
