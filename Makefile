@@ -15,6 +15,9 @@ run: setup ## Start Cairn on this machine, with a demo run on the first start; C
 test: setup-test ## Run all tests but the slow suites
 	.venv/bin/python -m pytest -m "not slow" $(ARGS)
 
+test-faults: setup-test ## Kill workers again and again while runs grow, and compare every result
+	.venv/bin/python -m pytest -m slow tests/faults $(ARGS)
+
 lint: setup-test ## Check style, types, layers and what tracked files may hold
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
