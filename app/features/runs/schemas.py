@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import re
+from collections.abc import Mapping
 from typing import Annotated
 
 import yaml
@@ -13,6 +15,7 @@ from app.domain.difficulty import KEPT, Band
 from app.errors import AppError, InvalidForm, InvalidInput
 
 Rate = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+_NO_TEXT = re.compile("[\x00\ud800-\udfff]")  # what neither PostgreSQL nor UTF-8 can hold
 
 
 class _Strict(BaseModel):
@@ -84,6 +87,13 @@ class RunConfig(_Strict):
     baseline: bool = Field(default=True, description="Also run the single-turn baseline at the same budget.")
     seed: int = Field(default=0, ge=0, lt=2**63, description="Random seed: the same seed gives the same run.")
 
+    @field_validator("name")
+    @classmethod
+    def _printable(cls, name: str) -> str:
+        if not name.isprintable():
+            raise ValueError("this must be printable characters on one line")
+        return name
+
     @field_validator("environments")
     @classmethod
     def _known_environments(cls, names: list[str]) -> list[str]:
@@ -124,6 +134,8 @@ def parse(data: object) -> RunConfig:
 
     Raises InvalidForm with one message per field.
     """
+    if strange := _strange_text(data):
+        raise InvalidForm(strange)
     try:
         config = RunConfig.model_validate(data)
     except ValidationError as error:
@@ -150,6 +162,19 @@ def parse(data: object) -> RunConfig:
     if errors:
         raise InvalidForm(errors)
     return config.model_copy(update={"environment_options": environments, **models})
+
+
+def _strange_text(data: object) -> dict[str, str]:
+    """Dotted path -> what is wrong, for every name and text that holds NUL or half a surrogate pair."""
+    found: dict[str, str] = {}
+    left = [("", data)]
+    while left:  # no recursion: the data may be nested as deeply as their reader allows
+        path, value = left.pop()
+        pairs = value.items() if isinstance(value, Mapping) else enumerate(value) if isinstance(value, list) else ()
+        left += [(f"{path}.{name}".removeprefix("."), inner) for name, inner in pairs]
+        if _NO_TEXT.search(path) or (isinstance(value, str) and _NO_TEXT.search(value)):
+            found[_NO_TEXT.sub("\ufffd", path)] = "this holds NUL or half a surrogate pair, which is no text"
+    return found
 
 
 def _typed(schema: type[BaseModel], data: object, prefix: str, errors: dict[str, str]) -> dict[str, object]:
@@ -192,13 +217,15 @@ def from_yaml(text: str) -> RunConfig:
     """Raises InvalidInput where the text is no YAML mapping, InvalidForm where a field is wrong."""
     try:
         data = yaml.load(text, _Loader)  # noqa: S506 - a safe loader
-    except (yaml.YAMLError, RecursionError) as error:
+    # Besides its own errors, the reader lets through what its conversions meet: an impossible date, a tag on an
+    # empty value, a number with thousands of digits.
+    except (yaml.YAMLError, RecursionError, ValueError, LookupError, AttributeError, TypeError) as error:
         mark = getattr(error, "problem_mark", None)
         where = f" (line {mark.line + 1}, column {mark.column + 1})" if mark else ""
         raise InvalidInput(
             f"This can't be read as YAML{where}.",
             field="yaml",
-            remedy="Check indentation and quotes; aliases are not read.",
+            remedy="Check indentation, quotes, dates and tags; aliases are not read.",
         ) from error
     if not isinstance(data, dict):
         raise InvalidInput(

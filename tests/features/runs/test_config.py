@@ -61,6 +61,11 @@ def test_the_defaults_are_the_papers() -> None:
         ({"environment_options": {"induction": {"inputs": 1}}}, "environment_options.induction.inputs", "greater"),
         ({"minimum_verdicts": 40}, "minimum_verdicts", "only"),
         ({"seed": 2**63}, "seed", "less than"),
+        ({"name": "a\nb"}, "name", "printable"),
+        ({"name": "a\0b"}, "name", "NUL"),
+        ({"teacher": {"engine": "openai", "options": {"model": "m\0"}}}, "teacher.options.model", "NUL"),
+        ({"environments": ["deduction", "\ud800"]}, "environments.1", "surrogate"),
+        ({"environment_options": {"\ud800": {}}}, "environment_options.\ufffd", "surrogate"),
     ],
 )
 def test_a_wrong_setting_is_named_with_its_field(change: dict[str, object], field: str, words: str) -> None:
@@ -78,7 +83,23 @@ def test_a_preset_is_a_valid_start_and_survives_yaml(preset: str) -> None:
     assert from_yaml(to_yaml(config)) == config
 
 
-@pytest.mark.parametrize("text", ["seeds: [", "- a\n- b", "3", "", "!!python/object/apply:os.system ['true']"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "seeds: [",
+        "- a\n- b",
+        "3",
+        "",
+        "!!python/object/apply:os.system ['true']",
+        "[" * 10_000,
+        "a: &a [x]\nb: *a",
+        "turns: " + "9" * 5_000,
+        "name: 9999-99-99",
+        "name: !!timestamp x",
+        "name: !!int ''",
+        "baseline: !!bool perhaps",
+    ],
+)
 def test_yaml_that_is_no_mapping_is_refused(text: str) -> None:
     with pytest.raises(InvalidInput) as caught:
         from_yaml(text)
