@@ -8,10 +8,15 @@ from __future__ import annotations
 from functools import lru_cache
 
 import redis
+from sqlalchemy import insert
 
 from app.config import settings
 from app.db import Session, after_commit
 from app.models import Event
+from app.models.base import table_of
+
+# Of the table rather than of the class: a run writes one for every variant, and this is several times as quick.
+_ADD = insert(table_of(Event))
 
 
 def redis_url() -> str:
@@ -36,7 +41,7 @@ def _client() -> redis.Redis:
 
 def publish(session: Session, workspace_id: int, run_id: int, kind: str, subject: int | None = None) -> None:
     """Records that `kind` happened to a run, and wakes its listeners after the commit."""
-    session.add(Event(workspace_id=workspace_id, run_id=run_id, kind=kind, subject=subject))
+    session.execute(_ADD, {"workspace_id": workspace_id, "run_id": run_id, "kind": kind, "subject": subject})
     after_commit(session, lambda: _nudge(run_id, kind))
 
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, cast
 
-from sqlalchemy import BigInteger, DateTime, ForeignKey, Identity, MetaData, Text, func
+from sqlalchemy import BigInteger, DateTime, ForeignKey, Identity, MetaData, Table, Text, func
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.engine import Dialect
 from sqlalchemy.orm import DeclarativeBase, mapped_column
@@ -45,3 +45,8 @@ class Base(DeclarativeBase):
 Key = Annotated[int, mapped_column(BigInteger, Identity(), primary_key=True)]
 Now = Annotated[datetime, mapped_column(server_default=func.now())]
 WorkspaceId = Annotated[int, mapped_column(ForeignKey("workspace.id", ondelete="CASCADE"), index=True)]
+
+
+def table_of(model: type[Base]) -> Table:
+    """The table itself: what is written to it directly takes a fraction of the time that the mapped class takes."""
+    return cast("Table", model.__table__)

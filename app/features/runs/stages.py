@@ -10,8 +10,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import bindparam, func, literal, select, update
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import select, update
 
 from app.db import Session
 from app.domain.difficulty import Band, Tally
@@ -20,6 +19,7 @@ from app.domain.problem_codec import decode_problem, encode_problem
 from app.domain.tree import Direction, Node, Place, Step
 from app.errors import LeaseLost
 from app.events import publish
+from app.features.runs import statements
 from app.features.runs.claims import Claim
 from app.features.runs.finish import finish_run_if_done, lock_run
 from app.models import Attempt, Chain, Incident, Measurement, Variant
@@ -63,13 +63,8 @@ class Provenance:
 
 def _fence(session: Session, claim: Claim, turn: int) -> None:
     """Locks the chain's row. Progress clears the suspicion that the chain kills its worker."""
-    held = session.execute(
-        update(Chain)
-        .where(Chain.id == claim.chain_id, Chain.epoch == claim.epoch, Chain.state == "open", Chain.next_turn == turn)
-        .values(deaths=0)
-        .returning(Chain.id)
-    ).scalar()
-    if held is None:
+    held = {"chain_": claim.chain_id, "epoch_": claim.epoch, "turn_": turn}
+    if session.execute(statements.FENCE, held).scalar() is None:
         raise LeaseLost(f"Chain {claim.chain_id} is driven by another lane now.")
 
 
@@ -150,55 +145,42 @@ def save_proposal(
     """Stage 1: the teacher's reply. Returns the variant's id."""
     _fence(session, claim, place.turn)
     path = path_of(place, parent)
-    created = session.execute(
-        insert(Variant)
-        .values(
-            workspace_id=claim.workspace_id,
-            run_id=claim.run_id,
-            chain_id=claim.chain_id,
-            environment=claim.environment,
-            turn=place.turn,
-            branch=place.branch,
-            parent_id=parent.id if parent else None,
-            direction=step.direction.value,
-            target_low=step.target.low,
-            target_high=step.target.high,
-            stage="proposed",
-            reply=reply.text,
-            reasoning=reply.reasoning,
-            finish_reason=reply.finish_reason,
-            prompt_tokens=reply.prompt_tokens,
-            completion_tokens=reply.completion_tokens,
-            prompt_hash=provenance.prompt_hash,
-            environment_version=provenance.environment_version,
-            isolation=provenance.isolation,
-            path=path,
-            depth=parent.depth + 1 if parent else 0,
-        )
-        .on_conflict_do_nothing(index_elements=["chain_id", "turn", "branch"])
-        .returning(Variant.id)
-    ).scalar()
+    values = {
+        "workspace_id": claim.workspace_id,
+        "run_id": claim.run_id,
+        "chain_id": claim.chain_id,
+        "environment": claim.environment,
+        "turn": place.turn,
+        "branch": place.branch,
+        "parent_id": parent.id if parent else None,
+        "direction": step.direction.value,
+        "target_low": step.target.low,
+        "target_high": step.target.high,
+        "stage": "proposed",
+        "reply": reply.text,
+        "reasoning": reply.reasoning,
+        "finish_reason": reply.finish_reason,
+        "prompt_tokens": reply.prompt_tokens,
+        "completion_tokens": reply.completion_tokens,
+        "prompt_hash": provenance.prompt_hash,
+        "environment_version": provenance.environment_version,
+        "isolation": provenance.isolation,
+        "path": path,
+        "depth": parent.depth + 1 if parent else 0,
+    }
+    created = session.execute(statements.ADD_VARIANT, values).scalar()
     if created is None:
-        return session.execute(
-            select(Variant.id).where(
-                Variant.chain_id == claim.chain_id, Variant.turn == place.turn, Variant.branch == place.branch
-            )
-        ).scalar_one()
-    session.execute(
-        update(Variant)
-        .where(Variant.chain_id == claim.chain_id, literal(path).startswith(Variant.path + "/"))
-        .values(subtree=Variant.subtree + 1)
-        .execution_options(synchronize_session=False)
-    )
-    return created
+        where = {"chain_": claim.chain_id, "turn_": place.turn, "branch_": place.branch}
+        return int(session.execute(statements.VARIANT_AT, where).scalar_one())
+    if parent is not None:
+        session.execute(statements.GROW_ANCESTORS, {"chain_": claim.chain_id, "path_": path})
+    return int(created)
 
 
 def save_invalid(session: Session, claim: Claim, place: Place, variant_id: int, code: str, detail: str) -> None:
     """Stage 2, the proposal broke a rule: the variant is done."""
     _fence(session, claim, place.turn)
-    session.execute(
-        update(Variant).where(Variant.id == variant_id).values(stage="done", invalid_code=code, invalid_detail=detail)
-    )
+    session.execute(statements.SET_INVALID, {"variant_": variant_id, "code_": code, "detail_": detail})
     publish(session, claim.workspace_id, claim.run_id, "variant", variant_id)
 
 
@@ -207,12 +189,17 @@ def save_checked(
 ) -> None:
     """Stage 2, the problem holds: its gold outputs, its hashes, and whether the run has it already."""
     # Before any row is held: twins of other chains wait here, and not for each other's rows.
-    session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(f"{claim.run_id}/{fingerprint}", 0))))
+    # Before any row is held: twins of other chains wait here, and not for each other's rows.
+    session.execute(statements.LOCK_FINGERPRINT, {"key": f"{claim.run_id}/{fingerprint}"})
     _fence(session, claim, place.turn)
     session.execute(
-        update(Variant)
-        .where(Variant.id == variant_id)
-        .values(stage="checked", problem=encode_problem(problem), content_hash=content_hash, fingerprint=fingerprint)
+        statements.SET_CHECKED,
+        {
+            "variant_": variant_id,
+            "problem_": encode_problem(problem),
+            "content_hash_": content_hash,
+            "fingerprint_": fingerprint,
+        },
     )
     _mark_duplicates(session, claim, fingerprint)
 
@@ -222,15 +209,10 @@ def _mark_duplicates(session: Session, claim: Claim, fingerprint: str) -> None:
 
     Which lane came first plays no part, so that a run has the same originals however its work was scheduled.
     """
-    twins = session.execute(
-        select(Variant.id, Chain.arm)
-        .join(Chain, Chain.id == Variant.chain_id)
-        .where(Variant.run_id == claim.run_id, Variant.fingerprint == fingerprint, Chain.arm == claim.arm)
-        .order_by(Chain.position, Variant.turn, Variant.branch)
-    ).all()
-    original, *copies = [twin.id for twin in twins]
-    session.execute(update(Variant).where(Variant.id == original).values(duplicate_of=None))
+    twins = {"run_": claim.run_id, "fingerprint_": fingerprint, "arm_": claim.arm}
+    original, *copies = session.execute(statements.TWINS, twins).scalars()
     if copies:
+        session.execute(update(Variant).where(Variant.id == original).values(duplicate_of=None))
         session.execute(update(Variant).where(Variant.id.in_(copies)).values(duplicate_of=original))
 
 
@@ -246,35 +228,37 @@ def save_attempts(
     """Stage 3: what the student answered, all attempts at once or none."""
     _fence(session, claim, place.turn)
     measurement_id = session.execute(
-        insert(Measurement)
-        .values(
-            workspace_id=claim.workspace_id,
-            variant_id=variant_id,
-            student_profile_id=student_profile_id,
-            prompt_hash=prompt_hash,
-        )
-        .on_conflict_do_nothing(index_elements=["variant_id", "student_profile_id"])
-        .returning(Measurement.id)
+        statements.ADD_MEASUREMENT,
+        {
+            "workspace_id": claim.workspace_id,
+            "variant_id": variant_id,
+            "student_profile_id": student_profile_id,
+            "passed": 0,
+            "failed": 0,
+            "errors": 0,
+            "cut": 0,
+            "low": 0.0,
+            "high": 1.0,
+            "prompt_hash": prompt_hash,
+            "isolation": "",
+        },
     ).scalar()
     if measurement_id is None:
         return
     session.execute(
-        insert(Attempt),
-        [
-            {
-                "workspace_id": claim.workspace_id,
-                "measurement_id": measurement_id,
-                "number": number,
-                "reply": reply.text,
-                "reasoning": reply.reasoning,
-                "finish_reason": reply.finish_reason,
-                "prompt_tokens": reply.prompt_tokens,
-                "completion_tokens": reply.completion_tokens,
-            }
-            for number, reply in enumerate(replies, 1)
-        ],
+        statements.ADD_ATTEMPTS,
+        {
+            "workspace_": claim.workspace_id,
+            "measurement_": measurement_id,
+            "number_": list(range(1, len(replies) + 1)),
+            "reply_": [reply.text for reply in replies],
+            "reasoning_": [reply.reasoning for reply in replies],
+            "finish_reason_": [reply.finish_reason for reply in replies],
+            "prompt_tokens_": [reply.prompt_tokens for reply in replies],
+            "completion_tokens_": [reply.completion_tokens for reply in replies],
+        },
     )
-    session.execute(update(Variant).where(Variant.id == variant_id).values(stage="attempted"))
+    session.execute(statements.SET_ATTEMPTED, {"variant_": variant_id})
 
 
 def save_judgements(
@@ -297,54 +281,40 @@ def save_judgements(
     )
     low, high = tally.interval
     measurement_id = session.execute(
-        update(Measurement)
-        .where(Measurement.variant_id == variant_id, Measurement.student_profile_id == student_profile_id)
-        .values(
-            passed=tally.passed,
-            failed=tally.failed,
-            errors=tally.errors,
-            cut=cut,
-            rate=tally.rate(minimum),
-            low=low,
-            high=high,
-            isolation=isolation,
-            judged_at=func.now(),
-        )
-        .returning(Measurement.id)
+        statements.JUDGE_MEASUREMENT,
+        {
+            "variant_": variant_id,
+            "profile_": student_profile_id,
+            "passed_": tally.passed,
+            "failed_": tally.failed,
+            "errors_": tally.errors,
+            "cut_": cut,
+            "rate_": tally.rate(minimum),
+            "low_": low,
+            "high_": high,
+            "isolation_": isolation,
+        },
     ).scalar_one()
-    session.connection().execute(
-        update(Attempt.__table__)  # type: ignore[arg-type]
-        .where(Attempt.measurement_id == measurement_id, Attempt.number == bindparam("at"))
-        .values(
-            verdict=bindparam("verdict_"),
-            reason=bindparam("reason_"),
-            detail=bindparam("detail_"),
-            answer=bindparam("answer_"),
-        ),
-        [
-            {"at": number, "verdict_": j.verdict.value, "reason_": j.reason, "detail_": j.detail, "answer_": j.answer}
-            for number, j in enumerate(judgements, 1)
-        ],
+    session.execute(
+        statements.JUDGE_ATTEMPTS,
+        {
+            "measurement_": measurement_id,
+            "number_": list(range(1, len(judgements) + 1)),
+            "verdict_": [j.verdict.value for j in judgements],
+            "reason_": [j.reason for j in judgements],
+            "detail_": [j.detail for j in judgements],
+            "answer_": [j.answer for j in judgements],
+        },
     )
-    session.execute(update(Variant).where(Variant.id == variant_id).values(stage="done"))
+    session.execute(statements.SET_DONE, {"variant_": variant_id})
     publish(session, claim.workspace_id, claim.run_id, "variant", variant_id)
     return tally
 
 
 def save_turn(session: Session, claim: Claim, turn: int) -> None:
     """All branches of `turn` are done: the chain moves on."""
-    moved = session.execute(
-        update(Chain)
-        .where(
-            Chain.id == claim.chain_id,
-            Chain.epoch == claim.epoch,
-            Chain.state == "open",
-            Chain.next_turn.in_((turn, turn + 1)),
-        )
-        .values(next_turn=turn + 1, deaths=0)
-        .returning(Chain.id)
-    ).scalar()
-    if moved is None:
+    held = {"chain_": claim.chain_id, "epoch_": claim.epoch, "turn_": turn}
+    if session.execute(statements.MOVE_ON, held).scalar() is None:
         raise LeaseLost(f"Chain {claim.chain_id} is driven by another lane now.")
 
 

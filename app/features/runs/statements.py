@@ -1,0 +1,130 @@
+"""The statements of the ledger's hot path, built once: building one costs several times as much as running it.
+
+Parameters whose names would clash with a column's carry an underscore.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import ARRAY, BigInteger, Integer, bindparam, column, func, insert, literal, select, text, update
+from sqlalchemy.dialects.postgresql import insert as upsert
+from sqlalchemy.sql.elements import BindParameter
+from sqlalchemy.sql.selectable import TableValuedAlias
+from sqlalchemy.types import TypeEngine
+
+from app.models import Attempt, Chain, Measurement, Variant
+from app.models.base import PlainText, table_of
+
+_chain, _variant, _measurement, _attempt = map(table_of, (Chain, Variant, Measurement, Attempt))
+
+
+def _p(name: str, type_: TypeEngine[Any] | None = None) -> BindParameter[Any]:
+    return bindparam(f"{name}_", type_=type_)
+
+
+def _rows(**columns: type[TypeEngine[Any]]) -> TableValuedAlias:
+    """Parallel arrays as rows: one statement for all attempts of a measurement."""
+    arrays = (_p(name, ARRAY(kind)) for name, kind in columns.items())
+    return (
+        func.unnest(*arrays)
+        .table_valued(*(column(name, kind) for name, kind in columns.items()), name="given")
+        .render_derived()
+    )
+
+
+_held = (_chain.c.id == _p("chain"), _chain.c.epoch == _p("epoch"), _chain.c.state == "open")
+
+FENCE = update(_chain).where(*_held, _chain.c.next_turn == _p("turn")).values(deaths=0).returning(_chain.c.id)
+
+MOVE_ON = (
+    update(_chain)
+    .where(*_held, _chain.c.next_turn.in_((_p("turn"), _p("turn") + 1)))
+    .values(next_turn=_p("turn") + 1, deaths=0)
+    .returning(_chain.c.id)
+)
+
+ADD_VARIANT = (
+    upsert(_variant).on_conflict_do_nothing(index_elements=["chain_id", "turn", "branch"]).returning(_variant.c.id)
+)
+
+VARIANT_AT = select(_variant.c.id).where(
+    _variant.c.chain_id == _p("chain"), _variant.c.turn == _p("turn"), _variant.c.branch == _p("branch")
+)
+
+GROW_ANCESTORS = (
+    update(_variant)
+    .where(
+        _variant.c.chain_id == _p("chain"),
+        _p("path", PlainText()).startswith(_variant.c.path + "/"),
+    )
+    .values(subtree=_variant.c.subtree + 1)
+)
+
+_this_variant = update(_variant).where(_variant.c.id == _p("variant"))
+SET_INVALID = _this_variant.values(stage="done", invalid_code=_p("code"), invalid_detail=_p("detail"))
+SET_CHECKED = _this_variant.values(
+    stage="checked", problem=_p("problem"), content_hash=_p("content_hash"), fingerprint=_p("fingerprint")
+)
+SET_ATTEMPTED = _this_variant.values(stage="attempted")
+SET_DONE = _this_variant.values(stage="done")
+
+LOCK_FINGERPRINT = text("select pg_advisory_xact_lock(hashtextextended(:key, 0))")
+
+TWINS = (
+    select(_variant.c.id)
+    .join(_chain, _chain.c.id == _variant.c.chain_id)
+    .where(_variant.c.run_id == _p("run"), _variant.c.fingerprint == _p("fingerprint"), _chain.c.arm == _p("arm"))
+    .order_by(_chain.c.position, _variant.c.turn, _variant.c.branch)
+)
+
+ADD_MEASUREMENT = (
+    upsert(_measurement)
+    .on_conflict_do_nothing(index_elements=["variant_id", "student_profile_id"])
+    .returning(_measurement.c.id)
+)
+
+_answers = _rows(
+    number=Integer,
+    reply=PlainText,
+    reasoning=PlainText,
+    finish_reason=PlainText,
+    prompt_tokens=Integer,
+    completion_tokens=Integer,
+)
+ADD_ATTEMPTS = insert(_attempt).from_select(
+    ["workspace_id", "measurement_id", *_answers.c.keys(), "reason", "detail", "answer"],
+    select(
+        _p("workspace", BigInteger()), _p("measurement", BigInteger()), *_answers.c, *(literal("") for _ in range(3))
+    ),
+    include_defaults=False,
+)
+
+JUDGE_MEASUREMENT = (
+    update(_measurement)
+    .where(_measurement.c.variant_id == _p("variant"), _measurement.c.student_profile_id == _p("profile"))
+    .values(
+        passed=_p("passed"),
+        failed=_p("failed"),
+        errors=_p("errors"),
+        cut=_p("cut"),
+        rate=_p("rate"),
+        low=_p("low"),
+        high=_p("high"),
+        isolation=_p("isolation"),
+        judged_at=func.now(),
+    )
+    .returning(_measurement.c.id)
+)
+
+_verdicts = _rows(number=Integer, verdict=PlainText, reason=PlainText, detail=PlainText, answer=PlainText)
+JUDGE_ATTEMPTS = (
+    update(_attempt)
+    .where(_attempt.c.measurement_id == _p("measurement"), _attempt.c.number == _verdicts.c.number)
+    .values(
+        verdict=_verdicts.c.verdict,
+        reason=_verdicts.c.reason,
+        detail=_verdicts.c.detail,
+        answer=_verdicts.c.answer,
+    )
+)
