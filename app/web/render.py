@@ -227,8 +227,9 @@ def local_path(href: str, default: str = "/") -> str:
 def _read_flashes(request: Request) -> tuple[Flash, ...]:
     try:
         flash = json.loads(base64.urlsafe_b64decode(request.cookies.get(FLASH_COOKIE, "")))
-        return (Flash(str(flash["text"])[:500], "failed" if flash["kind"] == "failed" else "done"),)
-    except (ValueError, KeyError, TypeError):  # no message, or a cookie that is not ours
+        text = str(flash["text"])[:500].encode("utf-8", "replace").decode("utf-8")
+        return (Flash(text, "failed" if flash["kind"] == "failed" else "done"),)
+    except (ValueError, KeyError, TypeError, RecursionError):  # no message, or a cookie that is not ours
         return ()
 
 

@@ -45,6 +45,7 @@ def test_the_policy_allows_nothing_inline_and_nothing_from_elsewhere(client: Tes
         ({"Origin": "http://cairn.test"}, 200),
         ({"Origin": "http://elsewhere.test"}, 403),
         ({"Origin": "null"}, 403),
+        ({"Origin": "http://[half"}, 403),
     ],
 )
 def test_only_our_own_pages_may_ask_for_a_change(client: TestClient, headers: dict[str, str], status: int) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import urlsafe_b64encode
 from collections.abc import Callable
 
 import pytest
@@ -11,6 +12,7 @@ from app.db import unit_of_work
 from app.domain.actor import Actor
 from app.features.accounts import service as accounts
 from app.models import AuditEvent, SignInLink, WebSession
+from app.web.render import FLASH_COOKIE
 from tests.support.browsing import Visitor
 
 SignIn = Callable[[Actor], Visitor]
@@ -157,3 +159,16 @@ def test_every_step_is_in_the_audit_log(page: Visitor, ada: Actor) -> None:
         events = session.execute(select(AuditEvent.action, AuditEvent.user_id).order_by(AuditEvent.id)).all()
     assert [event.action for event in events] == ["sign_in_link.created", "session.opened", "session.closed"]
     assert {event.user_id for event in events} == {ada.user_id}
+
+
+@pytest.mark.parametrize("pasted", ["", "http://[half", "http://[::1", "?", "a\0b", "\u2026"])
+def test_what_is_no_link_is_taken_for_a_used_one(visitor: Visitor, pasted: str) -> None:
+    answer = visitor.post("/signin", data={"link": pasted})
+    assert answer.status_code == 303
+    assert visitor.post(answer.headers["location"].split("?")[0]).status_code == 422
+
+
+@pytest.mark.parametrize("flash", [b"[" * 5_000, b"[1]", b"{}", b'{"text": "\\ud800", "kind": "done"}', b"\xff"])
+def test_a_message_that_is_not_ours_stops_no_page(visitor: Visitor, flash: bytes) -> None:
+    cookie = f"{FLASH_COOKIE}={urlsafe_b64encode(flash).decode()}"
+    assert visitor.get("/signin", headers={"cookie": cookie}).status_code == 200

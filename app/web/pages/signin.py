@@ -6,9 +6,10 @@ Opening the link only shows a button; pressing it uses the link up. So a program
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Annotated, Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 from fastapi import APIRouter, Form, Query, Request
 from starlette.responses import RedirectResponse, Response
@@ -47,7 +48,8 @@ def ask(request: Request, pages: PagesDep, browser: Browser, next: _Next = "/") 
 @router.post("/signin")
 def take(link: Annotated[str, Form(max_length=2_000)] = "", next: Annotated[str, Form()] = "/") -> Response:
     """Takes a pasted link, or its token alone, to the button."""
-    token = urlsplit(link.strip()).path.rpartition("/")[2] or "-"
+    path = re.split("[?#]", link.strip(), maxsplit=1)[0]
+    token = path.rpartition("/")[2] or "-"
     return RedirectResponse(f"/signin/{quote(token, safe='')}?next={quote(local_path(next))}", 303)
 
 
