@@ -2,7 +2,7 @@
 # PYTHON=/path/to/python chooses the interpreter, ARGS="..." goes to the command behind a target.
 
 .DEFAULT_GOAL := help
-.PHONY: help run test bench-engine lint format docs setup setup-test lock upgrade clean
+.PHONY: help run test bench-engine bench-sandbox lint format docs setup setup-test lock upgrade clean
 export PYTHON
 setup := tools/python tools/setup.py
 
@@ -31,6 +31,9 @@ format: setup-test ## Put the code in order
 
 bench-engine: setup-test ## Measure how busy runs keep their models: ARGS="--chains 300 2000 --lanes 1 4"
 	.venv/bin/python -m bench.engine --out build/engine.json $(ARGS)
+
+bench-sandbox: setup-test ## Measure isolated runs per second, beside other ways of running programs
+	.venv/bin/python -m bench.sandbox --out build/sandbox.json $(ARGS)
 
 docs: setup-test ## Write the reference pages anew from the code
 	PYTHONPATH=. .venv/bin/python tools/reference.py

@@ -12,13 +12,12 @@ import sysconfig
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from app.errors import SandboxUnavailable
 from app.sandboxes.forkserver import layers, protocol
 from app.sandboxes.forkserver.deadline import PATIENCE
 
-_ZYGOTE = Path(__file__).with_name("zygote.py")
 _START_S = 30.0
 _GRACE_S = 5.0  # on top of a program's own deadline at its latest, which the zygote holds
 _SOCKET_BUFFER = 1 << 20
@@ -42,6 +41,8 @@ class Response:
 
 class Zygote(asyncio.Protocol):
     """Started by `start`. `freed` is called when a request is over: it can take the next, or is no longer alive."""
+
+    script: ClassVar[Path] = Path(__file__).with_name("zygote.py")
 
     def __init__(self, process: subprocess.Popen[bytes]) -> None:
         self._process = process
@@ -73,7 +74,7 @@ class Zygote(asyncio.Protocol):
                 "without": list(without),
             }
             try:
-                process = _spawn(options, PYTHONHASHSEED=str(replica + 1))
+                process = _spawn(cls.script, options, PYTHONHASHSEED=str(replica + 1))
             except OSError as error:
                 ours.close()
                 raise ZygoteDied(str(error)) from error
@@ -164,11 +165,11 @@ class Zygote(asyncio.Protocol):
             self.freed(self)
 
 
-def _spawn(options: dict[str, Any], **environment: str) -> subprocess.Popen[bytes]:
+def _spawn(script: Path, options: dict[str, Any], **environment: str) -> subprocess.Popen[bytes]:
     """Raises OSError. The kernel kills the zygote with the thread that called this, whose loop drives it."""
     # -I would ignore PYTHONHASHSEED; this is what it does besides, and no site, no bytecode written, no warnings.
     return subprocess.Popen(
-        [sys.executable, "-s", "-P", "-S", "-B", "-Wignore", str(_ZYGOTE), json.dumps(options)],
+        [sys.executable, "-s", "-P", "-S", "-B", "-Wignore", str(script), json.dumps(options)],
         env={**environment, "LC_ALL": "C.UTF-8", "TZ": "UTC", "PATH": os.defpath},
         pass_fds=[options["control"]],
         stdin=subprocess.DEVNULL,
