@@ -1,0 +1,25 @@
+"""Teachers and students behind vLLM servers: each chain stays with one of them, and another takes over for it."""
+
+from __future__ import annotations
+
+from contextlib import AbstractAsyncContextManager
+from typing import ClassVar
+
+from pydantic import BaseModel
+
+from app.domain.ports import EngineContext, Student, Teacher
+from app.engines._openai.roles import student_behind, teacher_behind
+from app.engines.vllm.options import StudentOptions, TeacherOptions
+
+
+class VLLMEngine:
+    name: ClassVar[str] = "vllm"
+    title: ClassVar[str] = "vLLM servers"
+    TeacherOptions: ClassVar[type[BaseModel]] = TeacherOptions
+    StudentOptions: ClassVar[type[BaseModel]] = StudentOptions
+
+    def teacher(self, options: BaseModel, context: EngineContext) -> AbstractAsyncContextManager[Teacher]:  # noqa: ARG002
+        return teacher_behind(TeacherOptions.model_validate(options))
+
+    def student(self, options: BaseModel, context: EngineContext) -> AbstractAsyncContextManager[Student]:  # noqa: ARG002
+        return student_behind(StudentOptions.model_validate(options))
