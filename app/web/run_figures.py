@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from app.domain.difficulty import Tally
+from app.features.runs.arms import ARMS, plan_of
 from app.features.runs.figures import NewestChain, Pace
 from app.features.runs.schemas import RunConfig
 from app.features.runs.summary import ArmSummary, RunSummary
@@ -97,7 +98,8 @@ def _count(run_id: int, arm: Arm, whole: str, field: str, query: str | None) -> 
     return Count(getattr(arm.figures, field), getattr(arm.figures, whole), href)
 
 
-def chain_line(newest: NewestChain, turns: int) -> ChainLine:
+def chain_line(newest: NewestChain, config: RunConfig) -> ChainLine:
+    turns = plan_of(config, newest.chain.arm).turns
     return ChainLine(newest, charts.strip([(o.turn, o.rate, o.invalid_code) for o in newest.outcomes], turns))
 
 
@@ -123,5 +125,8 @@ def seconds_left(summary: RunSummary, config: RunConfig, pace: Pace) -> float | 
     """At the pace of the last minutes; None where that would be a guess."""
     if summary.state != "running" or pace.calls < _FEWEST_CALLS:
         return None
-    calls = config.branching * sum(arm.turns - arm.turns_done for arm in summary.arms)
+    calls = sum(
+        (figures.turns - figures.turns_done) * plan_of(config, arm).branching
+        for arm, figures in zip(ARMS, summary.arms, strict=False)
+    )
     return calls * pace.seconds / pace.calls

@@ -15,6 +15,7 @@ from app.domain.ports import Sandbox
 from app.domain.problem import Judgement, Verdict
 from app.errors import InvalidInput
 from app.features.grading.files import ProblemFile, open_answers, read_answers
+from app.features.grading.judging import judge
 from app.features.grading.schemas import Answer, Graded, KnownProblem
 from app.isolation import open_sandbox
 
@@ -22,7 +23,6 @@ from app.isolation import open_sandbox
 _BATCH = 64
 _BATCHES_PER_SANDBOX = 4
 _CHECKS_KEPT = 1_000
-_TRIES = 3
 _PAUSE_S = 0.2
 
 Checks = dict[str, asyncio.Task[Judgement | None]]
@@ -129,15 +129,5 @@ async def _broken(known: KnownProblem, sandbox: Sandbox) -> Judgement | None:
 
 
 async def _judge(known: KnownProblem, replies: Sequence[str], sandbox: Sandbox) -> list[Judgement]:
-    """One judgement per reply; those that met trouble of ours are judged again before they are left as errors."""
     environment = registry.environment(known.problem.environment)
-    judgements = await environment.verify(known.problem, replies, sandbox)
-    for attempt in range(1, _TRIES):
-        again = [i for i, judgement in enumerate(judgements) if judgement.verdict is Verdict.ERROR]
-        if not again:
-            break
-        await asyncio.sleep(_PAUSE_S * attempt)
-        repeated = await environment.verify(known.problem, [replies[i] for i in again], sandbox)
-        for i, judgement in zip(again, repeated, strict=True):
-            judgements[i] = judgement
-    return judgements
+    return await judge(environment, known.problem, replies, sandbox, lambda attempt: _PAUSE_S * attempt)

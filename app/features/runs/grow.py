@@ -14,13 +14,15 @@ from typing import Concatenate, ParamSpec, TypeVar
 from app import prompts, registry
 from app.db import Session
 from app.domain.fingerprint import content_hash, fingerprint
-from app.domain.ports import AttemptRequest, Plan, ProposalRequest, Sandbox, Student, Teacher
-from app.domain.problem import InvalidProposal, Judgement, Problem, Reply, Verdict
+from app.domain.ports import AttemptRequest, ProposalRequest, Sandbox, Student, Teacher
+from app.domain.problem import InvalidProposal, Problem, Reply
 from app.domain.randomness import derive
 from app.domain.summary import representatives
 from app.domain.tree import Brief, Node, PastTurn, Place, Step
 from app.errors import EngineError
+from app.features.grading.judging import judge
 from app.features.runs import stages
+from app.features.runs.arms import plan_of, strategy_of
 from app.features.runs.asking import Asker, ContextOverflow, Patience, StageFailed
 from app.features.runs.claims import Claim
 from app.features.runs.flow.limiter import Stopped
@@ -31,9 +33,6 @@ from app.features.runs.stages import Provenance, StoredVariant
 
 P = ParamSpec("P")
 T = TypeVar("T")
-
-# Verdicts that an infrastructure error hit are sought this often in all, then left out of the pass rate.
-_JUDGING_TRIES = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,10 +59,8 @@ class Grower:
         self._tools = tools
         self._environment = registry.environment(claim.environment)
         self._options = config.options_of(claim.environment)
-        self._strategy = registry.strategy(config.strategy if claim.arm == "main" else "single_turn")
-        # The baseline spends the same number of proposals, one at a time.
-        turns = config.turns if claim.arm == "main" else config.turns * config.branching
-        self._plan = Plan(turns, config.branching if claim.arm == "main" else 1, config.target.band)
+        self._strategy = strategy_of(config, claim.arm)
+        self._plan = plan_of(config, claim.arm)
         self._asker = Asker(claim, tools.ledger, tools.patience, tools.stopping)
         self._variants: dict[Place, StoredVariant] = {}
 
@@ -203,7 +200,14 @@ class Grower:
 
     async def _judge(self, variant: StoredVariant) -> StoredVariant:
         replies = [attempt.reply for attempt in variant.attempts]
-        judgements = await self._judged(_problem(variant), [reply.text for reply in replies])
+        self._asker.go_on()
+        judgements = await judge(
+            self._environment,
+            _problem(variant),
+            [reply.text for reply in replies],
+            self._tools.sandbox,
+            self._tools.patience.pause,
+        )
         tally = await self._write(
             stages.save_judgements,
             variant.node.place,
@@ -221,20 +225,6 @@ class Grower:
             tally=tally,
             attempts=tuple(stages.StoredAttempt(r, j) for r, j in zip(replies, judgements, strict=True)),
         )
-
-    async def _judged(self, problem: Problem, replies: Sequence[str]) -> list[Judgement]:
-        """One judgement per reply; those that met an infrastructure error are judged again, then left as errors."""
-        self._asker.go_on()
-        judgements = await self._environment.verify(problem, replies, self._tools.sandbox)
-        for attempt in range(1, _JUDGING_TRIES):
-            broken = [i for i, judgement in enumerate(judgements) if judgement.verdict is Verdict.ERROR]
-            if not broken:
-                break
-            await asyncio.sleep(self._tools.patience.pause(attempt))
-            again = await self._environment.verify(problem, [replies[i] for i in broken], self._tools.sandbox)
-            for i, judgement in zip(broken, again, strict=True):
-                judgements[i] = judgement
-        return judgements
 
     def _told(self, variant: StoredVariant) -> PastTurn:
         """A finished turn as the teacher hears of it."""

@@ -84,6 +84,10 @@ class _Lane:
                     kind = error.kind if isinstance(error, EngineError) else type(error).__name__
                     await self._pause_run("lane", kind, error)
                     return False
+                except Exception as error:
+                    # A mistake of ours would meet every further lane as well: the run stops and says so.
+                    await self._pause_run("lane", type(error).__name__, AppError(f"{type(error).__name__}: {error}"))
+                    raise
                 finally:
                     await self._leave()
         finally:

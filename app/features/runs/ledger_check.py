@@ -11,11 +11,10 @@ from dataclasses import dataclass
 
 from sqlalchemy import Row, func, select
 
-from app import registry
 from app.db import Session
 from app.domain.fingerprint import content_hash
-from app.domain.ports import Plan
 from app.domain.problem_codec import decode_problem
+from app.features.runs.arms import plan_of
 from app.features.runs.schemas import RunConfig
 from app.features.runs.summary import summarise
 from app.models import Attempt, Chain, LaneSlot, Measurement, Run, Seed, Variant
@@ -109,9 +108,7 @@ def _turns(chain: Chain, variants: list[Variant], config: RunConfig) -> Iterator
         if half := [f"{v.turn}.{v.branch}" for v in variants if v.stage != "done"]:
             yield f"{name}: finished with {', '.join(half)} half done"
         if chain.stop_reason == "turns_used":
-            strategy = registry.strategy(config.strategy if chain.arm == "main" else "single_turn")
-            plan = Plan(config.turns, config.branching, config.target.band)
-            expected = plan.turns if strategy.remembers or chain.arm == "main" else plan.turns * plan.branching
+            expected = plan_of(config, chain.arm).turns
             if chain.next_turn != expected + 1:
                 yield f"{name}: ended by its turns after {chain.next_turn - 1} of {expected}"
 

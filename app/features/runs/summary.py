@@ -9,12 +9,12 @@ from datetime import UTC, datetime
 from app.db import Session
 from app.domain.difficulty import BROAD, COMPLETE
 from app.features.runs import figures
+from app.features.runs.arms import ARMS, plan_of
 from app.features.runs.figures import Cell, ChainCount, IncidentGroup
 from app.features.runs.schemas import RunConfig
 from app.models import Run
 
 BINS = tuple(bin_.name for bin_ in BROAD)
-ARMS = ("main", "baseline")
 STAGES = ("proposed", "checked", "attempted")  # that a variant passes on its way to done
 
 
@@ -82,8 +82,8 @@ def summarise(session: Session, run: Run) -> RunSummary:
     cells = figures.cells(session, run.id)
     chains = figures.chain_counts(session, run.id)
     coverage = figures.chain_coverage(session, run.id)
-    turns = RunConfig.model_validate(run.config).turns
-    arms = {arm: _arm(arm, turns, cells, chains, coverage) for arm in ARMS}
+    config = RunConfig.model_validate(run.config)
+    arms = {arm: _arm(arm, plan_of(config, arm).turns, cells, chains, coverage) for arm in ARMS}
     end = run.finished_at or datetime.now(UTC)
     return RunSummary(
         run_id=run.id,

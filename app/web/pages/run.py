@@ -81,7 +81,7 @@ def run_page(request: Request, work: Work, member: Member, pages: PagesDep, run_
         rates=run_figures.rate_chart(run.id, figures.rate_counts(work, run.id, "main")),
         bins=BINS,
         environments={name: environment.title for name, environment in registry.environments().items()},
-        newest=[run_figures.chain_line(chain, config.turns) for chain in figures.newest_chains(work, run.id)],
+        newest=[run_figures.chain_line(chain, config) for chain in figures.newest_chains(work, run.id)],
         ends=figures.stop_reasons(work, run.id),
         invalid=charts.stack(
             (code.replace("_", " "), count, f"/runs/{run.id}/tree?arm=main&invalid={code}")

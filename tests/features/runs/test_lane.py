@@ -3,6 +3,7 @@
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from pydantic import ValidationError
 from sqlalchemy import func, select, text, update
 
 from app.config import settings
@@ -68,6 +69,30 @@ def test_branching_grows_several_children_per_turn() -> None:
             below = [v for v in variants if v.path.startswith(variant.path)]
             assert variant.subtree == len(below)
             assert variant.depth == variant.path.count("/")
+
+
+def test_progress_counts_the_turns_that_each_arm_has() -> None:
+    """The baseline of a run with branches takes a turn for every proposal."""
+    run_id = refining.start(refining.owner_with_seeds(1), branching=2, environments=["deduction"], baseline=True)
+    with unit_of_work() as session:
+        session.execute(update(Chain).where(Chain.arm == "baseline").values(next_turn=6))
+    summary = refining.summary(run_id)
+    assert (summary.main.turns_done, summary.main.turns) == (0, 3)
+    assert (summary.baseline.turns_done, summary.baseline.turns) == (5, 6)
+
+
+def test_a_run_whose_settings_no_lane_understands_pauses_and_says_so() -> None:
+    run_id = refining.start(refining.owner_with_seeds(1))
+    with unit_of_work() as session:
+        run = session.get_one(Run, run_id)
+        run.config = run.config | {"of_another_version": True}
+    with pytest.raises(ValidationError):
+        refining.drive(run_id)
+    with unit_of_work() as session:
+        run = session.get_one(Run, run_id)
+        assert run.state == "paused"
+        assert "of_another_version" in run.error
+        assert session.scalar(select(func.count()).select_from(LaneSlot).where(LaneSlot.owner.is_not(None))) == 0
 
 
 def test_a_lane_that_is_stopped_again_and_again_changes_no_result() -> None:

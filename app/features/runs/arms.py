@@ -1,0 +1,20 @@
+"""The arms of a run: its own strategy, and the baseline that spends the same number of proposals one by one."""
+
+from __future__ import annotations
+
+from app import registry
+from app.domain.ports import Plan, Strategy
+from app.features.runs.schemas import RunConfig
+
+ARMS = ("main", "baseline")
+
+
+def strategy_of(config: RunConfig, arm: str) -> Strategy:
+    return registry.strategy(config.strategy if arm == "main" else "single_turn")
+
+
+def plan_of(config: RunConfig, arm: str) -> Plan:
+    """What each chain of an arm may spend: `turns * branching` proposals, in the baseline a turn for each."""
+    if arm == "main":
+        return Plan(config.turns, config.branching, config.target.band)
+    return Plan(config.turns * config.branching, 1, config.target.band)
