@@ -54,7 +54,10 @@ def unit_of_work() -> Iterator[Session]:
                 yield session
             actions = session.info.pop(_AFTER, [])
     except (DBAPIError, TimeoutError) as error:
-        raise _translated(error) from error
+        named = _translated(error)
+        if named is None:
+            raise
+        raise named from error
     for action in actions:
         try:
             action()
@@ -64,8 +67,8 @@ def unit_of_work() -> Iterator[Session]:
             _log.warning("an announcement after a commit failed", exc_info=True)
 
 
-def _translated(error: Exception) -> AppError | Exception:
-    """The application's name for a database error, or the error itself where it is a mistake of ours."""
+def _translated(error: Exception) -> AppError | None:
+    """The application's name for a database error; None where it is a mistake of ours."""
     cause = error.orig if isinstance(error, DBAPIError) else None
     if isinstance(cause, psycopg.errors.DiskFull):
         return StorageFull(
@@ -77,4 +80,4 @@ def _translated(error: Exception) -> AppError | Exception:
         return Unavailable("All database connections are busy.", remedy="Try again in a moment.")
     if isinstance(error, OperationalError):
         return Unavailable("The database can't be reached.", remedy="Check that it runs, then try again.")
-    return error
+    return None

@@ -106,11 +106,12 @@ def claim_chains(session: Session, run_id: int, owner: str, limit: int, *, alone
 
 
 def _take(session: Session, candidates: Select[int], owner: str, limit: int) -> list[int]:
-    chosen = candidates.limit(limit).with_for_update(skip_locked=True)
+    # As a CTE it is run once; a subquery may be run again for each row, and then take more than the limit.
+    chosen = candidates.limit(limit).with_for_update(skip_locked=True).cte("chosen")
     return list(
         session.execute(
             update(Chain)
-            .where(Chain.id.in_(chosen))
+            .where(Chain.id.in_(select(chosen.c.id)))
             .values(owner=owner, lease_expires_at=_until(), epoch=Chain.epoch + 1, deaths=_deaths())
             .returning(Chain.id)
             .execution_options(synchronize_session=False)

@@ -1,4 +1,4 @@
-"""Every select of the runs feature, and the bulk writes that go with them."""
+"""A run and what it is started from; and what its variants count as. The selects of a screen stand beside its name."""
 
 from __future__ import annotations
 
