@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +19,7 @@ from app.domain.problem_codec import decode_problem, encode_problem
 from app.exporters.parquet import SCHEMA
 from app.features.curricula.rows import licence
 from tests.domain.values.strategies import values
+from tests.support.loading import load_with_datasets
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=40)
 rates = st.integers(0, 32).map(lambda passed: passed / 32)
@@ -112,35 +111,6 @@ def test_a_row_with_other_columns_is_refused(name: str, change: dict[str, Any]) 
 def test_an_export_without_rows_is_a_file_all_the_same(name: str) -> None:
     data = registry.exporter(name).render([])
     assert data == b"" or pq.read_table(io.BytesIO(data)).schema.equals(SCHEMA)
-
-
-LOAD = """
-import json, sys
-import datasets
-jsonl, parquet, cache = sys.argv[1:]
-one = datasets.load_dataset("json", data_files=jsonl, split="train", cache_dir=cache)
-two = datasets.load_dataset("parquet", data_files=parquet, split="train", cache_dir=cache)
-stream = datasets.load_dataset("json", data_files=jsonl, split="train", streaming=True)
-assert one.features == two.features, (one.features, two.features)
-assert one.to_list() == two.to_list() == list(stream)
-print(json.dumps({"rows": one.to_list(), "features": {name: repr(f) for name, f in one.features.items()}}))
-"""
-
-
-def load_with_datasets(folder: Path, jsonl: bytes, parquet: bytes) -> dict[str, Any]:
-    """What the `datasets` library makes of both files, in a process of its own with no network."""
-    (folder / "train.jsonl").write_bytes(jsonl)
-    (folder / "train.parquet").write_bytes(parquet)
-    done = subprocess.run(
-        [sys.executable, "-c", LOAD, str(folder / "train.jsonl"), str(folder / "train.parquet"), str(folder / "cache")],
-        env={"HF_HOME": str(folder), "HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1", "PATH": ""},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    loaded: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    return loaded
 
 
 def test_the_datasets_library_loads_both_with_the_same_features(tmp_path: Path) -> None:
