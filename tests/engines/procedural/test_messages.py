@@ -3,7 +3,7 @@ from __future__ import annotations
 import ast
 
 from app.engines._procedural.describing import describe
-from app.engines._procedural.messages import share_told, tell, write
+from app.engines._procedural.messages import sizes, tell, write
 from app.engines._procedural.program import read
 
 PROGRAM = """def f(path, sep):
@@ -37,9 +37,11 @@ def test_a_message_tells_the_steps_it_is_asked_to_tell() -> None:
     assert some.endswith("; then do two steps that only the examples show. Return what that gives.")
     nothing = write(program, steps, set(), "")
     assert nothing.endswith("The examples show what it returns.")
-    assert share_told(everything, steps) == 1.0
-    assert 0.0 < share_told(some, steps) < 1.0
-    assert share_told(nothing, steps) == 0.0
+    total, _ = sizes(everything, steps)
+    assert sizes(everything, steps) == (total, 0)
+    told, untold = sizes(some, steps)
+    assert 0 < told < total == told + untold
+    assert sizes(nothing, steps) == (0, total)
 
 
 def test_chained_comparisons_are_said_one_by_one() -> None:
