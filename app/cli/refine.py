@@ -157,21 +157,23 @@ async def _run(actor: Actor, config: RunConfig, out: Path | None) -> RunSummary:
 
 
 async def _drive(run_id: int) -> None:
-    """Lanes in processes of our own until cancelled; one that dies is replaced, as a worker's would be."""
-    lanes: list[asyncio.subprocess.Process] = []
-    try:
-        while True:
-            lanes = [
-                await asyncio.create_subprocess_exec(sys.executable, "-m", "app.cli.lane", str(run_id))
-                for _ in range(settings().worker_processes)
-            ]
-            await asyncio.gather(*(lane_process.wait() for lane_process in lanes))
-            await asyncio.sleep(_RESPAWN_S)
-    finally:
-        for lane_process in lanes:
-            if lane_process.returncode is None:
-                lane_process.terminate()
-        await asyncio.gather(*(lane_process.wait() for lane_process in lanes))
+    """Lanes in processes of our own, until cancelled."""
+    async with asyncio.TaskGroup() as lanes:
+        for _ in range(settings().worker_processes):
+            lanes.create_task(_keep_lane(run_id))
+
+
+async def _keep_lane(run_id: int) -> None:
+    """One lane at a time; one that dies is replaced, as a worker's would be."""
+    while True:
+        lane = await asyncio.create_subprocess_exec(sys.executable, "-m", "app.cli.lane", str(run_id))
+        try:
+            await lane.wait()
+        finally:
+            if lane.returncode is None:
+                lane.terminate()
+                await lane.wait()
+        await asyncio.sleep(_RESPAWN_S)
 
 
 def _start(actor: Actor, config: RunConfig) -> int:
