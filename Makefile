@@ -18,6 +18,9 @@ test: setup-test ## Run all tests but the slow suites
 test-faults: setup-test ## Kill workers again and again while runs grow, and compare every result
 	.venv/bin/python -m pytest -m slow tests/faults $(ARGS)
 
+test-sandbox: setup-test ## Attack the sandbox at every level, on every Python here, and soak it: SOAK_RUNS=1000000
+	tools/python tools/sandbox_suite.py $(ARGS)
+
 lint: setup-test ## Check style, types, layers and what tracked files may hold
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .

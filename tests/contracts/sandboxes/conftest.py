@@ -1,4 +1,5 @@
-"""Every sandbox that is found, at every level that this machine gives."""
+"""Every sandbox that is found, at every level that this machine gives: the strongest always, the weaker ones too in
+`make test-sandbox`."""
 
 from __future__ import annotations
 
@@ -56,12 +57,15 @@ async def backend(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module", params=list(Isolation), ids=str)
+LEVELS = [None, *(pytest.param(level, marks=pytest.mark.slow) for level in list(Isolation)[1:])]
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module", params=LEVELS, ids=lambda level: str(level or "strongest"))
 async def subject(request: pytest.FixtureRequest, backend: str) -> AsyncIterator[Subject]:
-    level: Isolation = request.param
-    opened = registry.sandbox(backend).open(strongest=level)  # type: ignore[attr-defined]
+    level: Isolation | None = request.param
+    opened = registry.sandbox(backend).open(strongest=level or Isolation.FULL)  # type: ignore[attr-defined]
     async with opened as sandbox:
-        if sandbox.isolation is not level:
+        if level and sandbox.isolation is not level:
             pytest.skip(f"this machine gives {sandbox.isolation}, not {level}")
         subject = Subject(sandbox)
         await subject.execute(CALM, (1,), replica=1)
