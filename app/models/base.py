@@ -11,6 +11,8 @@ from sqlalchemy.engine import Dialect
 from sqlalchemy.orm import DeclarativeBase, mapped_column
 from sqlalchemy.types import TypeDecorator
 
+from app.domain.text import storable
+
 _NAMES = {
     "ix": "ix_%(column_0_N_label)s",
     "uq": "uq_%(table_name)s_%(column_0_N_name)s",
@@ -21,15 +23,13 @@ _NAMES = {
 
 
 class PlainText(TypeDecorator[str]):
-    """Text from models and seeds: PostgreSQL takes neither NUL nor lone surrogates, so they become U+FFFD."""
+    """Text from models and seeds: what can't be stored becomes U+FFFD."""
 
     impl = Text
     cache_ok = True
 
     def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:  # noqa: ARG002
-        if value is None:
-            return None
-        return value.replace("\x00", "\ufffd").encode("utf-8", "replace").decode("utf-8")
+        return None if value is None else storable(value)
 
 
 class Base(DeclarativeBase):

@@ -14,8 +14,8 @@ class Variant(Base):
     """One proposal in a tree, valid or not.
 
     `stage` tells how far it got; each stage is committed, so a killed lane repeats at most the one it was in.
-    `problem` is the canonical JSON of app.domain.problem_codec once checked. `path` (turn.branch of every ancestor, zero
-    padded) sorts a chain in preorder; `depth` and `subtree` serve the tree grid without recursion.
+    `problem` is the canonical JSON of app.domain.problem_codec once checked. `path` (turn.branch of every ancestor,
+    zero padded) sorts a chain in preorder; `depth` and `subtree` serve the tree grid without recursion.
     """
 
     __tablename__ = "variant"

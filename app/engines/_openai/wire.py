@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from app.domain.problem import Reply
+from app.domain.text import storable
 from app.engines._openai.refusals import excerpt, refusal
 from app.errors import EngineError
 
@@ -15,8 +16,6 @@ from app.errors import EngineError
 _THOUGHT = re.compile(r"\A\s*<think>(.*?)(?:</think>\s*|\Z)", re.DOTALL)
 # Some chat templates open the tag in the prompt, so that only its end comes back.
 _THOUGHT_OPENED_BEFORE = re.compile(r"\A(.*?)</think>\s*", re.DOTALL)
-# No database keeps NUL and lone surrogates: they go here, so that what is judged is what is stored.
-_UNSTORABLE = re.compile(r"[\x00\ud800-\udfff]")
 # How servers end a choice that they gave up: no answer of the model.
 _ABANDONED = frozenset({"abort", "error"})
 
@@ -73,8 +72,8 @@ def _reply(choice: dict[str, Any], model: str) -> Reply:
         if thought:
             reasoning, text = thought[1].strip(), text[thought.end() :]
     return Reply(
-        _UNSTORABLE.sub("\ufffd", text),
-        _UNSTORABLE.sub("\ufffd", reasoning),
+        storable(text),  # here, so that what is judged is what is stored
+        storable(reasoning),
         str(choice.get("finish_reason") or "stop")[:40],
         model=model,
     )

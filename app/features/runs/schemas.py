@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Mapping
 from typing import Annotated
 
@@ -12,10 +11,10 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationIn
 
 from app import registry
 from app.domain.difficulty import KEPT, Band
+from app.domain.text import UNSTORABLE, storable
 from app.errors import AppError, InvalidForm, InvalidInput
 
 Rate = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
-_NO_TEXT = re.compile("[\x00\ud800-\udfff]")  # what neither PostgreSQL nor UTF-8 can hold
 
 
 class _Strict(BaseModel):
@@ -172,8 +171,8 @@ def _strange_text(data: object) -> dict[str, str]:
         path, value = left.pop()
         pairs = value.items() if isinstance(value, Mapping) else enumerate(value) if isinstance(value, list) else ()
         left += [(f"{path}.{name}".removeprefix("."), inner) for name, inner in pairs]
-        if _NO_TEXT.search(path) or (isinstance(value, str) and _NO_TEXT.search(value)):
-            found[_NO_TEXT.sub("\ufffd", path)] = "this holds NUL or half a surrogate pair, which is no text"
+        if UNSTORABLE.search(path) or (isinstance(value, str) and UNSTORABLE.search(value)):
+            found[storable(path)] = "this holds NUL or half a surrogate pair, which is no text"
     return found
 
 

@@ -1,0 +1,12 @@
+"""Text that everything takes: PostgreSQL stores no NUL, and UTF-8 has no place for half of a surrogate pair."""
+
+from __future__ import annotations
+
+import re
+
+UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
+
+
+def storable(text: str) -> str:
+    """`text` with U+FFFD for each character that can't be stored."""
+    return UNSTORABLE.sub("\ufffd", text)
