@@ -59,6 +59,7 @@ def student_prompt(environment: str, view: Mapping[str, Value]) -> str:
     return _render(f"{environment}/student_base.md.j2", **view) + "\n\n"
 
 
+@cache
 def example_reply(environment: str) -> str:
     """The reply that the teacher's prompt shows for its format; it is a valid proposal."""
     return _source(f"{environment}/example.md").strip()

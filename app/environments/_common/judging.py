@@ -45,25 +45,26 @@ async def judge_replies(
     value share one call of `judge`, whatever their spelling.
     """
     texts = [last(reply, language) for reply in replies]
-    outcomes: list[Judgement | str] = []  # a judgement already, or the key of the answer that is to be judged
+    # What each text comes to: a judgement already, or the key of the answer that is to be judged.
+    outcomes: dict[str | None, Judgement | str] = {None: failed("no_answer", f"There is no ```{language} block.")}
     answers: dict[str, T] = {}
     for text in texts:
-        if text is None:
-            outcomes.append(failed("no_answer", f"There is no ```{language} block."))
+        if text is None or text in outcomes:
             continue
         try:
             answer = read(text)
         except Unreadable as error:
-            outcomes.append(failed(error.reason, error.detail))
+            outcomes[text] = failed(error.reason, error.detail)
             continue
         key = dumps(answer)
         answers[key] = answer
-        outcomes.append(key)
+        outcomes[text] = key
     judged = dict(zip(answers, await asyncio.gather(*(_guarded(judge, a) for a in answers.values())), strict=True))
-    return [
-        replace(outcome if isinstance(outcome, Judgement) else judged[outcome], answer=text or "")
-        for text, outcome in zip(texts, outcomes, strict=True)
-    ]
+    found = {
+        text: replace(outcome if isinstance(outcome, Judgement) else judged[outcome], answer=text or "")
+        for text, outcome in outcomes.items()
+    }
+    return [found[text] for text in texts]
 
 
 async def _guarded(judge: Callable[[T], Awaitable[Judgement]], answer: T) -> Judgement:
