@@ -151,7 +151,9 @@ class Grower:
         return replace(variant, stage="checked", problem=problem, fingerprint=key)
 
     async def _reject(self, variant: StoredVariant, invalid: InvalidProposal) -> StoredVariant:
-        await self._write(stages.save_invalid, variant.node.place, variant.id, invalid.code, invalid.detail)
+        await self._write(
+            stages.save_invalid, variant.node.place, variant.id, invalid.code, invalid.detail, variant.fingerprint
+        )
         node = replace(variant.node, invalid=invalid.code)
         return replace(variant, stage="done", node=node, invalid_detail=invalid.detail)
 

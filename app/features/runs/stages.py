@@ -177,10 +177,16 @@ def save_proposal(
     return int(created)
 
 
-def save_invalid(session: Session, claim: Claim, place: Place, variant_id: int, code: str, detail: str) -> None:
-    """Stage 2, the proposal broke a rule: the variant is done."""
+def save_invalid(
+    session: Session, claim: Claim, place: Place, variant_id: int, code: str, detail: str, fingerprint: str | None
+) -> None:
+    """Stage 2, the proposal broke a rule: the variant is done. Without a `fingerprint` it was no problem so far."""
+    if fingerprint is not None:
+        _lock_fingerprint(session, claim, fingerprint)
     _fence(session, claim, place.turn)
     session.execute(statements.SET_INVALID, {"variant_": variant_id, "code_": code, "detail_": detail})
+    if fingerprint is not None:
+        _mark_duplicates(session, claim, fingerprint)
     publish(session, claim.workspace_id, claim.run_id, "variant", variant_id)
 
 
@@ -188,9 +194,7 @@ def save_checked(
     session: Session, claim: Claim, place: Place, variant_id: int, problem: Problem, content_hash: str, fingerprint: str
 ) -> None:
     """Stage 2, the problem holds: its gold outputs, its hashes, and whether the run has it already."""
-    # Before any row is held: twins of other chains wait here, and not for each other's rows.
-    # Before any row is held: twins of other chains wait here, and not for each other's rows.
-    session.execute(statements.LOCK_FINGERPRINT, {"key": f"{claim.run_id}/{fingerprint}"})
+    _lock_fingerprint(session, claim, fingerprint)
     _fence(session, claim, place.turn)
     session.execute(
         statements.SET_CHECKED,
@@ -204,16 +208,26 @@ def save_checked(
     _mark_duplicates(session, claim, fingerprint)
 
 
+def _lock_fingerprint(session: Session, claim: Claim, fingerprint: str) -> None:
+    """Before any row is held: twins of other chains wait here, and not for each other's rows."""
+    session.execute(statements.LOCK_FINGERPRINT, {"key": f"{claim.run_id}/{fingerprint}"})
+
+
 def _mark_duplicates(session: Session, claim: Claim, fingerprint: str) -> None:
-    """The first variant with a fingerprint, by its place in the run, is the original; the others point to it.
+    """The first valid variant with a fingerprint, by its place in the run, is the original; the others point to it.
 
     Which lane came first plays no part, so that a run has the same originals however its work was scheduled.
     """
     twins = {"run_": claim.run_id, "fingerprint_": fingerprint, "arm_": claim.arm}
-    original, *copies = session.execute(statements.TWINS, twins).scalars()
+    found = session.execute(statements.TWINS, twins).all()
+    if not found:
+        return
+    original, *copies = found
+    if original.duplicate_of is not None:
+        session.execute(update(Variant).where(Variant.id == original.id).values(duplicate_of=None))
     if copies:
-        session.execute(update(Variant).where(Variant.id == original).values(duplicate_of=None))
-        session.execute(update(Variant).where(Variant.id.in_(copies)).values(duplicate_of=original))
+        ids = [twin.id for twin in copies]
+        session.execute(update(Variant).where(Variant.id.in_(ids)).values(duplicate_of=original.id))
 
 
 def save_attempts(

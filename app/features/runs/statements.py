@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import ARRAY, BigInteger, Integer, bindparam, column, func, insert, literal, select, text, update
+from sqlalchemy import ARRAY, BigInteger, Integer, bindparam, column, func, insert, literal, null, select, text, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.sql.elements import BindParameter
 from sqlalchemy.sql.selectable import TableValuedAlias
@@ -62,7 +62,9 @@ GROW_ANCESTORS = (
 )
 
 _this_variant = update(_variant).where(_variant.c.id == _p("variant"))
-SET_INVALID = _this_variant.values(stage="done", invalid_code=_p("code"), invalid_detail=_p("detail"))
+SET_INVALID = _this_variant.values(
+    stage="done", invalid_code=_p("code"), invalid_detail=_p("detail"), duplicate_of=null()
+)
 SET_CHECKED = _this_variant.values(
     stage="checked", problem=_p("problem"), content_hash=_p("content_hash"), fingerprint=_p("fingerprint")
 )
@@ -72,9 +74,14 @@ SET_DONE = _this_variant.values(stage="done")
 LOCK_FINGERPRINT = text("select pg_advisory_xact_lock(hashtextextended(:key, 0))")
 
 TWINS = (
-    select(_variant.c.id)
+    select(_variant.c.id, _variant.c.duplicate_of)
     .join(_chain, _chain.c.id == _variant.c.chain_id)
-    .where(_variant.c.run_id == _p("run"), _variant.c.fingerprint == _p("fingerprint"), _chain.c.arm == _p("arm"))
+    .where(
+        _variant.c.run_id == _p("run"),
+        _variant.c.fingerprint == _p("fingerprint"),
+        _variant.c.invalid_code.is_(None),
+        _chain.c.arm == _p("arm"),
+    )
     .order_by(_chain.c.position, _variant.c.turn, _variant.c.branch)
 )
 
