@@ -28,8 +28,8 @@ app.conf.update(
     worker_hijack_root_logger=False,
     broker_connection_retry_on_startup=True,
     broker_transport_options={
-        # A lane lasts minutes; a message is given to another worker only when its own is surely gone. A duplicate
-        # costs nothing: it finds no free slot.
+        # A lane may last longer than this, and its message then comes again: that costs nothing, since it finds no
+        # free slot. A lane whose worker is gone is missed by the reconciler long before.
         "visibility_timeout": 3600,
         "unacked_restore_interval": 10,
     },
