@@ -17,7 +17,7 @@ from app.cli import context
 from app.db import unit_of_work
 from app.domain.actor import Actor
 from app.errors import InvalidInput
-from app.features.runs.queries import seed_sets
+from app.features.seeds import queries
 from app.features.seeds.schemas import ImportOptions, ImportReport
 from app.features.seeds.service import import_path
 from app.local.folder import Serving
@@ -112,5 +112,5 @@ def _listed(actor: Actor) -> list[dict[str, object]]:
     with unit_of_work() as session:
         return [
             {"name": found.name, "seeds": found.seed_count, "origin": found.origin}
-            for found in seed_sets(session, actor.workspace_id)
+            for found in queries.sets(session, actor.workspace_id, limit=None)
         ]

@@ -52,14 +52,6 @@ def seed_set_named(session: Session, workspace_id: int, name: str) -> SeedSet | 
     return session.execute(select(SeedSet).where(SeedSet.workspace_id == workspace_id, SeedSet.name == name)).scalar()
 
 
-def seed_sets(session: Session, workspace_id: int) -> list[SeedSet]:
-    return list(
-        session.execute(
-            select(SeedSet).where(SeedSet.workspace_id == workspace_id).order_by(SeedSet.id.desc())
-        ).scalars()
-    )
-
-
 def chosen_seeds(session: Session, seed_set_id: int, skip: int, count: int | None) -> list[int]:
     """Ids in the order of the set."""
     return list(

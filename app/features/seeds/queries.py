@@ -39,7 +39,7 @@ def names_like(session: Session, workspace_id: int, start: str) -> set[str]:
     return set(session.execute(found).scalars())
 
 
-def sets(session: Session, workspace_id: int, *, before: int | None = None, limit: int = 100) -> list[SetRow]:
+def sets(session: Session, workspace_id: int, *, before: int | None = None, limit: int | None = 100) -> list[SetRow]:
     """Newest first; those older than the set `before`."""
     found = _sets(workspace_id).order_by(SeedSet.id.desc()).limit(limit)
     if before is not None:

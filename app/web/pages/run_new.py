@@ -18,7 +18,9 @@ from app.features.runs.form import Field
 from app.features.runs.presets import PRESETS
 from app.features.runs.schemas import RunConfig, from_yaml, parse, to_yaml
 from app.features.runs.size import RunSize, size_of
-from app.models import Seed, SeedSet
+from app.features.seeds.queries import sets
+from app.features.seeds.schemas import SetRow
+from app.models import Seed
 from app.web.deps import Member, PagesDep, Work
 from app.web.render import redirect
 
@@ -29,6 +31,7 @@ _CONTROL = frozenset({"csrf", "action", "yaml", "file"})
 _MAX_YAML = 1_000_000  # bytes
 _DEFAULT = "paper"
 _PREVIEWED = 5  # seeds
+_LISTED = 1_000  # seed sets, the newest
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +50,7 @@ class NewRunPage:
     chosen: Sequence[str]
     start: str
     presets: Sequence[str]
-    seed_sets: Sequence[SeedSet]
+    seed_sets: Sequence[SetRow]
     environments: Sequence[EnvironmentFields]
     engines: Sequence[tuple[str, str]]
     strategies: Sequence[tuple[str, str]]
@@ -161,7 +164,7 @@ def _starting_point(work: Work, workspace_id: int, start: str) -> Draft:
 
 
 def _page(work: Work, workspace_id: int, draft: Draft) -> NewRunPage:
-    seed_sets = queries.seed_sets(work, workspace_id)
+    seed_sets = sets(work, workspace_id, limit=_LISTED)
     if seed_sets:
         draft.values.setdefault("seeds.set", seed_sets[0].name)
     errors = dict(draft.errors)
