@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-import yaml
 from rich.console import Console
 
 from app.cli import context, show
@@ -21,7 +20,7 @@ from app.features.exports.run import write_run
 from app.features.runs import service
 from app.features.runs.presets import PRESETS
 from app.features.runs.report import as_data
-from app.features.runs.schemas import RunConfig, parse, to_yaml
+from app.features.runs.schemas import RunConfig, parse, read_yaml, to_yaml
 from app.features.runs.summary import RunSummary
 from app.features.seeds.service import import_path
 from app.local.folder import Serving
@@ -110,14 +109,10 @@ def _file(path: Path | None) -> dict[str, object]:
     if path is None:
         return {}
     try:
-        data = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
         raise InvalidInput(f"{path} can't be read: {error}", field="config", remedy="Name a YAML file.") from error
-    if not isinstance(data, dict):
-        raise InvalidInput(
-            f"{path} holds no mapping of settings.", field="config", remedy="Try --print-config to see one."
-        )
-    return data
+    return read_yaml(text)
 
 
 def _seeds(data: dict[str, object], name: str | None, count: int | None) -> dict[str, object]:

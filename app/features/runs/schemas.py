@@ -214,6 +214,11 @@ class _Loader(yaml.SafeLoader):
 
 def from_yaml(text: str) -> RunConfig:
     """Raises InvalidInput where the text is no YAML mapping, InvalidForm where a field is wrong."""
+    return parse(read_yaml(text))
+
+
+def read_yaml(text: str) -> dict[str, object]:
+    """Settings as they are written, not checked yet. Raises InvalidInput where the text is no YAML mapping."""
     try:
         data = yaml.load(text, _Loader)  # noqa: S506 - a safe loader
     # Besides its own errors, the reader lets through what its conversions meet: an impossible date, a tag on an
@@ -230,4 +235,4 @@ def from_yaml(text: str) -> RunConfig:
         raise InvalidInput(
             "The file must hold a mapping of settings.", field="yaml", remedy="See `cairn refine --help`."
         )
-    return parse(data)
+    return data
