@@ -53,11 +53,12 @@ class ModelServer:
     faults: deque[str | web.StreamResponse] = field(default_factory=deque)  # met by the next requests, one each
     failing: str = ""  # met by every request
     spares: Callable[[Body], bool] = lambda _: False  # requests that never fail
-    every: int = 0  # every so many requests meet passing trouble, one kind after another
+    every: int = 0  # every so many different requests meet passing trouble once, one kind after another
     thinking: bool = False  # split reasoning off the way vLLM does
     requests: list[Body] = field(default_factory=list)
     headers: list[dict[str, str]] = field(default_factory=list)
     met: list[str] = field(default_factory=list)
+    _tried: set[str] = field(default_factory=set)
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
         body: Body = await request.json()
@@ -96,9 +97,17 @@ class ModelServer:
             return ""
         if self.faults:
             return self.faults.popleft()
-        if self.every and len(self.requests) % self.every == 0:
-            return PASSING[len(self.requests) // self.every % len(PASSING)]
+        if self.every and self._is_new(body):
+            count = len(self._tried)
+            return PASSING[count // self.every % len(PASSING)] if count % self.every == 0 else ""
         return self.failing
+
+    def _is_new(self, body: Body) -> bool:
+        """A request that is repeated fares well: by counting all, one whose turn always comes would never end."""
+        text = json.dumps(body, sort_keys=True)
+        new = text not in self._tried
+        self._tried.add(text)
+        return new
 
     def _completion(self, body: Body, texts: list[str], fault: str) -> Body:
         if fault == "fewer":
