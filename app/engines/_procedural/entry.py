@@ -23,7 +23,7 @@ def cut(seed_text: str) -> list[_Plain]:
 
 
 def spare(seed_text: str) -> list[_Plain]:
-    """Candidates for a seed none of whose own runs."""
+    """Candidates for a seed of whose own few run."""
     return [tuple(candidate) for candidate in word_tables(Samples(seed_text), seeded("spare", seed_text))]
 
 

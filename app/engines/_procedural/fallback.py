@@ -1,4 +1,4 @@
-"""Pieces for a seed none of whose code runs on its own: its words become tables to look things up in."""
+"""Pieces for a seed of whose code little runs on its own: its words become tables to look things up in."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ _TEMPLATES = (
     "def pick_word(number):\n    words = {words}\n    return words[number % len(words)]",
     "def known_words(text):\n    known = {words}\n    return [word for word in text.split() if word in known]",
     "def mark_word(text):\n    return text.replace({letter!r}, {word!r})",
-    "def word_score(text):\n    return text.count({letter!r}) * {number} + len(text)",
+    "def word_score(text):\n    return text.count({letter!r}) + {number}",
     "def find_places(words):\n    known = {words}\n    return [known.index(word) for word in words if word in known]",
-    "def tag(text, number):\n    return text + {word!r} + str(number + {number})",
+    "def tag(text, number):\n    return text + {word!r} + str(number)",
+    "def longer_words(words):\n    return [word for word in words if len(word) > {length}]",
 )
 
 
@@ -21,8 +22,12 @@ def word_tables(samples: Samples, rng: Random) -> list[Candidate]:
     """Small functions over words and numbers of the seed."""
     words = rng.sample(samples.words, min(8, len(samples.words)))
     word = max(words, key=len)
-    number = rng.choice(samples.numbers or [3])
+    number = rng.choice([number for number in samples.numbers if number > 1] or [3])
     return [
-        Candidate(template.format(words=words, word=word, letter=word[:1], number=number), "", "function")
+        Candidate(
+            template.format(words=words, word=word, letter=word[:1], number=number, length=len(word) - 2),
+            "",
+            "function",
+        )
         for template in _TEMPLATES
     ]

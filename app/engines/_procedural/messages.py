@@ -53,11 +53,11 @@ def _in_order(known: Sequence[str | None]) -> Iterator[str]:
             yield from [f"take {text}" if position == 0 else text] * len(run)
 
 
-def share_told(message: str, steps: Sequence[Told]) -> float:
-    """The share of a program's operations that the message tells, 0 to 1."""
+def sizes(message: str, steps: Sequence[Told]) -> tuple[int, int]:
+    """How many operations of a program its message tells, and how many it leaves to be found out."""
     lower = message.lower()
-    total = sum(step.size for step in steps)
-    return sum(step.size for step in steps if step.text and step.text.lower() in lower) / total if total else 1.0
+    told = sum(step.size for step in steps if step.text and step.text.lower() in lower)
+    return told, sum(step.size for step in steps) - told
 
 
 def about(program: Program, pieces: Sequence[Piece]) -> str:

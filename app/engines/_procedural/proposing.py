@@ -12,7 +12,7 @@ from app.engines._procedural.growing import grow, start
 from app.engines._procedural.language import operations
 from app.engines._procedural.origins import origin
 from app.engines._procedural.pieces import Piece
-from app.engines._procedural.problems import BUILDERS
+from app.engines._procedural.problems import BUILDERS, fuzzing
 from app.engines._procedural.problems.made import Made, Rejected, Wish
 from app.engines._procedural.program import Program, read
 from app.engines._procedural.sameness import key
@@ -83,7 +83,7 @@ def propose(facts: Facts) -> tuple[str, str]:
     spent = {one.piece for one in earlier}
     shop.fresh = [piece for piece in shop.pieces if piece not in spent] or shop.pieces
     if shop.rng.random() < facts.unchecked:
-        made = _unchecked(base, shop)
+        made = _unchecked(facts.environment, base, shop)
         if made:
             return replies.write(made), "Sent without trying it out."
     made = _search(facts, shop, base, parent, wished, seen)
@@ -145,7 +145,7 @@ def _candidate(
 ) -> tuple[Program | None, int]:
     """A program to try, and the size of the values to try it on."""
     if base is None or parent is None:
-        return _fresh(shop), 6
+        return _fresh(shop, facts.environment), 6
     size = size_of(parent.made.inputs[0])
     if facts.direction == "repair" or wished is None or parent.rate is None:
         changes = [shop.rng.random() < 0.5] * shop.rng.choice([0, 1, 1])
@@ -160,27 +160,30 @@ def _candidate(
     return program, max(3, min(14, size + shop.rng.choice([0, 0, 2 if harder else -2])))
 
 
-def _fresh(shop: Workshop) -> Program | None:
+def _fresh(shop: Workshop, environment: str) -> Program | None:
     """A piece of the seed, often with some stages more."""
     if not shop.pieces:
         return None
     weights = [operations(piece.tree) ** 0.5 for piece in shop.fresh]
     piece = shop.choose(shop.fresh, weights, [piece.source for piece in shop.fresh])
     program = start(piece, shop)
-    for _ in range(shop.rng.choice([0, 0, 1, 1, 2, 3])):
+    for _ in range(shop.rng.choice(BUILDERS[environment].STAGES)):
         program = (grow(program, shop) or program) if program else None
     return program
 
 
-def _unchecked(base: Program | None, shop: Workshop) -> Made | None:
+def _unchecked(environment: str, base: Program | None, shop: Workshop) -> Made | None:
     """The first idea, with arguments that nobody tried."""
-    program = base.copy() if base else _fresh(shop)
+    program = base.copy() if base else _fresh(shop, environment)
     grown = grow(program, shop) if program else None
     program = grown or program
     if program is None or run(program, shop, 1, 6) is None:
         return None
+    if environment == "fuzzing":
+        return fuzzing.hasty(program, shop)
     inputs = [shop.samples.arguments(program.signature, shop.rng) for _ in range(6)]
-    return Made(program.source(), inputs, "Find out from the examples what f does.")
+    message = "Find out from the examples what f does." if environment == "induction" else ""
+    return Made(program.source(), inputs, message)
 
 
 def _without_tests(source: str) -> str:

@@ -15,6 +15,7 @@ from app.engines.procedural.options import TeacherOptions
 MODEL = "procedural"
 _SEED_CHARS = 20_000  # more of a long file is not read
 _MOST_CANDIDATES = 150
+_FEW = 3
 _TOGETHER = 25  # candidates tried in one process
 _REMEMBERED = 256  # seeds
 _TRIES = 3
@@ -69,7 +70,11 @@ class ProceduralTeacher:
         return await asyncio.shield(survey)
 
     async def _survey(self, seed_text: str) -> list[Value]:
+        """The seed's own pieces, with spare ones made of its words where there are few."""
+        found: list[Value] = []
         for source in ("cut", "spare"):
+            if len(found) >= _FEW:
+                break
             candidates = await self._entry.one(source, (seed_text,))
             calls: list[Arguments] = [
                 (candidate, seed_text)
@@ -78,7 +83,5 @@ class ProceduralTeacher:
             pieces: list[Value] = []
             for first in range(0, len(calls), _TOGETHER):
                 pieces += await self._entry.each("try_one", calls[first : first + _TOGETHER])
-            found = [piece for piece in pieces if piece is not None]
-            if found:
-                return found
-        return []
+            found += [piece for piece in pieces if piece is not None]
+        return found

@@ -10,6 +10,7 @@ from app.engines._procedural.running import Loaded
 from app.engines._procedural.workshop import Workshop, run
 
 SLOPE = 1.2  # log odds of the pass rate per unit of cost, roughly
+STAGES = (0, 0, 1, 1, 2, 3)  # how many are added to a piece for a first proposal
 _TRIES = 12
 _DISTINCT = 3
 

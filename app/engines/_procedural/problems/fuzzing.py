@@ -14,6 +14,7 @@ from app.engines._procedural.running import Loaded, load_pure
 from app.engines._procedural.workshop import Workshop, run
 
 SLOPE = 0.8  # log odds of the pass rate per unit of cost, roughly
+STAGES = (0, 0, 1, 1, 2, 3)  # how many are added to a piece for a first proposal
 _TRIES = 110
 _MOST_ERRORS = 4
 _ENOUGH = 5  # properties to choose among
@@ -61,6 +62,16 @@ def build(program: Program, shop: Workshop, wish: Wish) -> Made:
     return Made(best.source, [best.witness, *best.others], cost=best.cost)
 
 
+def hasty(program: Program, shop: Workshop) -> Made | None:
+    """A problem as it first comes to mind, with a property and inputs that nobody tried."""
+    runs = run(program, shop, 6, 6)
+    if runs is None or not runs.calls:
+        return None
+    one = shop.rng.choice(properties(program.kinds, runs.calls, shop.rng))
+    inputs = [shop.samples.arguments(program.signature, shop.rng) for _ in range(6)]
+    return Made(_with_tests(program, runs.source, one), inputs)
+
+
 def cost(made: Made, program: Program | None, shop: Workshop) -> float:
     loaded = load_pure(made.source)
     if loaded is None or program is None:
@@ -77,7 +88,7 @@ def _cost(broken: int, total: int) -> float:
 
 def _test(program: Program, source: str, one: Property, drawn: list[Arguments], wish: Wish) -> _Tested | None:
     """The property on drawn inputs; None where it never breaks, rarely holds, or cannot be told."""
-    whole = "\n\n\n".join([source, _pre_test(program), _property_test(program, one)])
+    whole = _with_tests(program, source, one)
     try:
         loaded = Loaded(whole, pure=True)
     except SyntaxError:
@@ -101,6 +112,10 @@ def _test(program: Program, source: str, one: Property, drawn: list[Arguments], 
 
 def _distinct(inputs: list[Arguments], count: int) -> list[Arguments]:
     return list({repr(arguments): arguments for arguments in inputs}.values())[:count]
+
+
+def _with_tests(program: Program, source: str, one: Property) -> str:
+    return "\n\n\n".join([source, _pre_test(program), _property_test(program, one)])
 
 
 def _pre_test(program: Program) -> str:

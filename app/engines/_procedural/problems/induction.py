@@ -6,30 +6,20 @@ import ast
 import math
 
 from app.engines._procedural import messages
+from app.engines._procedural.kinds import kind_of
+from app.engines._procedural.language import operations
 from app.engines._procedural.problems.made import Arguments, Made, Rejected, Wish
 from app.engines._procedural.program import Program
+from app.engines._procedural.running import load_pure
 from app.engines._procedural.workshop import Workshop, run
 
-SLOPE = 1.7  # log odds of the pass rate per unit of cost, roughly
+SLOPE = 2.0  # log odds of the pass rate per unit of cost, roughly
+STAGES = (0, 0, 0, 1, 1, 2)  # how many are added to a piece for a first proposal
 _TRIES = 24
 _FEWEST = 8  # runs that must have ended well
-# A branch, loop or comprehension hides more than an operation does; a constant a little.
-_WEIGHTS: dict[type[ast.AST], float] = {
-    ast.If: 2.5,
-    ast.IfExp: 2.5,
-    ast.comprehension: 1.5,
-    ast.For: 4.0,
-    ast.While: 4.0,
-    ast.BinOp: 1.0,
-    ast.BoolOp: 1.0,
-    ast.UnaryOp: 1.0,
-    ast.Compare: 1.0,
-    ast.Call: 1.0,
-    ast.Subscript: 1.0,
-    ast.JoinedStr: 1.0,
-}
-_CONSTANT = 0.4
-_OBVIOUS = (0, 1, "", None, True, False)
+# What makes a function hard to find out, beside its operations: log odds of the pass rate, roughly, over SLOPE.
+_PARAMETER, _MIXED, _SEQUENCE, _BOOLEAN = 0.15, 0.75, 0.28, -0.65
+_SHARES = (0.0, 0.5, 1.0, 1.0, 1.0)  # of the steps that a message may tell
 
 
 def build(program: Program, shop: Workshop, wish: Wish) -> Made:
@@ -43,7 +33,7 @@ def build(program: Program, shop: Workshop, wish: Wish) -> Made:
     if len(inputs) < needed or len(set(visible)) < 2:
         raise Rejected("same outputs")
     steps = messages.tell(program)
-    share = shop.rng.choice([0.0, 0.4, 0.7, 1.0, 1.0])
+    share = shop.rng.choice(_SHARES)
     told = set(shop.rng.sample(range(len(steps)), round(share * len(steps))))
     message = messages.write(program, steps, told, messages.about(program, shop.pieces))
     made = Made(runs.source, [arguments for arguments, _ in inputs], message)
@@ -51,20 +41,15 @@ def build(program: Program, shop: Workshop, wish: Wish) -> Made:
 
 
 def cost(made: Made, program: Program | None, _shop: Workshop | None = None) -> float:
-    if program is None:
-        return effort(made.source)
-    told = messages.share_told(made.message, messages.tell(program))
-    return effort(made.source) * (1.2 - 0.5 * told) + 0.1 * len(program.kinds)
-
-
-def effort(source: str) -> float:
-    """How much there is to find out about a program."""
-    weight = 1.0
-    for node in ast.walk(ast.parse(source)):
-        weight += _WEIGHTS.get(type(node), 0.0)
-        if isinstance(node, ast.Constant) and node.value not in _OBVIOUS:
-            weight += _CONSTANT
-    return math.log(weight)
+    loaded = load_pure(made.source)
+    if program is None or loaded is None:
+        return math.log(1 + 2 * operations(ast.parse(made.source)))
+    told, untold = messages.sizes(made.message, messages.tell(program))
+    kinds = {kind_of(loaded.call("f", arguments).value) for arguments in made.inputs}
+    difficulty = math.log(1 + told + 2 * untold) + _PARAMETER * len(program.kinds)
+    if len(kinds) > 1:
+        return difficulty + _MIXED
+    return difficulty + (_BOOLEAN if kinds == {"bool"} else 0.0 if kinds <= {"int", "str", "float"} else _SEQUENCE)
 
 
 def _diverse(calls: list[tuple[Arguments, object]], count: int) -> list[tuple[Arguments, object]]:

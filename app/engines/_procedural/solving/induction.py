@@ -18,8 +18,8 @@ from app.engines._procedural.solving.effort import effort
 from app.engines._procedural.solving.search import Search
 from app.engines._procedural.solving.terms import Term, leaf
 
-_TRIES = 1_500  # at budget 1
-_SPREAD = 1.0
+_TRIES = 1_300  # at budget 1
+_SPREAD = 1.4
 _CONSTANTS = (0, 1, 2, -1, "", " ")
 _IN_WORDS = {"spaces": " ", "comma": ",", "commas": ","}
 _READING = 0.5  # the share of tries spent on following the message step by step

@@ -13,7 +13,7 @@ from app.engines._procedural.solving.terms import Term, handy, key, kind_of
 from app.engines._procedural.solving.vocabulary import KINDS, Idea, binary, reminders, unary
 
 _REMINDED = 12  # how much likelier an operation is for each of its words in the text
-_FORGETS, _FORGETS_REMINDED = 0.2, 0.03  # the chance that an attempt does not think of an operation at all
+_FORGETS, _FORGETS_REMINDED = 0.25, 0.08  # the chance that an attempt does not think of an operation at all
 _NOTICES = 0.75  # the chance that an attempt sees a last step that can be read off
 _LARGEST_SIZE = 9
 _CASES = 12
