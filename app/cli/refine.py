@@ -140,11 +140,16 @@ async def _run(actor: Actor, config: RunConfig, out: Path | None) -> RunSummary:
     console = Console(stderr=True, highlight=False)
     run_id = await asyncio.to_thread(_start, actor, config)
     driving = asyncio.create_task(_drive(run_id))
+    following = asyncio.create_task(show.follow(run_id, console))
     try:
-        summary = await show.follow(run_id, console)
+        await asyncio.wait((driving, following), return_when=asyncio.FIRST_COMPLETED)
+        if driving.done():
+            driving.result()  # lanes are kept up until cancelled: it ends by itself only where none can be started
+        summary = await following
     finally:
-        driving.cancel()
-        await asyncio.gather(driving, return_exceptions=True)
+        for task in (driving, following):
+            task.cancel()
+        await asyncio.gather(driving, following, return_exceptions=True)
     if out is not None:
         for path in await asyncio.to_thread(_export, actor, run_id, out):
             console.print(f"wrote {path}", markup=False)

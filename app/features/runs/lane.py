@@ -19,7 +19,7 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack, suppress
 from app import registry
 from app.config import Settings, settings
 from app.domain.ports import EngineContext, Sandbox, Student, Teacher
-from app.errors import AppError, EngineError, LeaseLost, Unavailable
+from app.errors import AppError, EngineError, LeaseLost, StorageFull, Unavailable
 from app.features.runs import claims, queries, service, stages
 from app.features.runs.asking import Patience, StageFailed
 from app.features.runs.claims import Claim
@@ -76,8 +76,9 @@ class _Lane:
                     return False
                 try:
                     return await self._drive(sandbox, stack)
-                except Unavailable:
-                    # It comes back by itself, and then the reconciler sends another lane.
+                except (Unavailable, StorageFull):
+                    # Nothing can be written down now. When the database is back or has room again, the reconciler
+                    # sends another lane.
                     _log.exception("run %s: this lane ends", self._run_id)
                     return False
                 except AppError as error:
@@ -97,7 +98,7 @@ class _Lane:
         try:
             await self._ledger.write(claims.release, self._run_id, self._owner)
             await self._ledger.write(claims.leave_slot, self._run_id, self._owner)
-        except Unavailable:
+        except (Unavailable, StorageFull):
             _log.warning("run %s: the leases of this lane could not be given back, and run out", self._run_id)
 
     async def _drive(self, sandbox: Sandbox, stack: AsyncExitStack) -> bool:
@@ -216,7 +217,10 @@ class _Lane:
 
     async def _pause_run(self, stage: str, kind: str, error: AppError, chain_id: int | None = None) -> None:
         _log.error("run %s pauses: %s: %s", self._run_id, stage, error)
-        await self._ledger.write(service.pause_for_error, self._run_id, chain_id, stage, kind, str(error))
+        try:
+            await self._ledger.write(service.pause_for_error, self._run_id, chain_id, stage, kind, str(error))
+        except (Unavailable, StorageFull):
+            _log.warning("run %s: the pause could not be written down; another lane will meet the same", self._run_id)
 
     async def _renew(self) -> bool:
         """Extends the leases; chains that were taken from us meanwhile are dropped. False: the slot is gone."""
