@@ -163,10 +163,6 @@ const busy = (state) => (event) => {
 document.addEventListener("htmx:before:request", busy("true"));
 document.addEventListener("htmx:finally:request", busy("false"));
 document.addEventListener("htmx:after:swap", () => prepare(document));
-// What a reader has opened stays open while figures are renewed around it.
-document.addEventListener("htmx:before:morph:attr", (event) => {
-  if (event.detail.attrName === "open" && event.detail.newValue === null) event.preventDefault();
-});
 // [data-stream-state] is hidden while the stream is there, and says since when it is not.
 const streaming = (there) => () => all("[data-stream-state]").forEach((note) => {
   if (there) { note.hidden = true; return; }
