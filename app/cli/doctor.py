@@ -37,7 +37,9 @@ class Check:
 
 
 def command(
-    run: Annotated[int | None, typer.Option(help="Check the ledger of this run instead of the machine.")] = None,
+    run: Annotated[
+        int | None, typer.Option(min=1, max=2**63 - 1, help="Check the ledger of this run instead of the machine.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
 ) -> None:
     """Check this machine, or the ledger of one run.

@@ -21,7 +21,9 @@ from app.local.folder import Serving
 def command(
     curriculum: Annotated[str | None, typer.Argument(help="Name or number of a curriculum.")] = None,
     revision: Annotated[str, typer.Option(help="SHA-256 of a frozen version; the newest by default.")] = "latest",
-    run: Annotated[int | None, typer.Option(help="Export the usable variants of this run instead.")] = None,
+    run: Annotated[
+        int | None, typer.Option(min=1, max=2**63 - 1, help="Export the usable variants of this run instead.")
+    ] = None,
     out: Annotated[Path, typer.Option(help="Folder for the files.")] = Path("export"),
 ) -> None:
     """Write JSONL, Parquet and a manifest: the same bytes every time for the same revision."""

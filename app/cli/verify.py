@@ -22,7 +22,9 @@ def command(
         Path, typer.Argument(help="JSONL of problems: an export of Cairn, or the form of docs/formats.md.")
     ],
     answers: Annotated[Path, typer.Argument(help="JSONL of answers: id and reply, or id and answer; - reads stdin.")],
-    processes: Annotated[int | None, typer.Option(help="Sandboxes that work at once; one per core by default.")] = None,
+    processes: Annotated[
+        int | None, typer.Option(min=1, max=1_024, help="Sandboxes that work at once; one per core by default.")
+    ] = None,
 ) -> None:
     """Grade answers and print one verdict per line as JSONL, in the order of the answers.
 

@@ -22,9 +22,13 @@ from app.web.render import Pages, Viewer
 SESSION_COOKIE = "cairn_session"
 COOKIE_AGE_S = 365 * 86_400  # longer than any session: its row decides when it is over
 BIGGEST_ID = 2**63 - 1
+BIGGEST_NUMBER = 2**31 - 1
 
 Id = Annotated[int, Path(ge=1, le=BIGGEST_ID)]
 """A row's id in an address; anything that can't be one is answered by 404."""
+
+Number = Annotated[int, Path(ge=1, le=BIGGEST_NUMBER)]
+"""The number of a curriculum's version, likewise."""
 
 
 def _work() -> Iterator[Session]:

@@ -91,6 +91,8 @@ def test_a_diff_between_versions(client: Visitor) -> None:
     assert found["removed"] == len(found["removed_items"]) > 0
     assert "induction" not in {item["environment"] for item in found["removed_items"]}
     assert client.get(f"{path}/diff", params={"base": 1, "to": 9}).status_code == 404
+    assert client.get(f"{path}/diff", params={"base": 1, "to": 2**31}).status_code == 422
+    assert client.get(f"{path}/versions/{2**31}").status_code == 404
 
 
 @pytest.mark.parametrize(
@@ -99,6 +101,10 @@ def test_a_diff_between_versions(client: Visitor) -> None:
         ({"name": "", "selection": {}}, "name"),
         ({"name": "x", "selection": {"colour": 1}}, "colour"),
         ({"name": "x", "selection": {"runs": [10**9]}}, "runs"),
+        ({"name": "x", "selection": {"runs": [10**19]}}, "runs.0"),
+        ({"name": "x", "selection": {"student": 10**19}}, "student"),
+        ({"name": "x", "selection": {"environments": ["\0"]}}, "environments.0"),
+        ({"name": "a\0b", "selection": {}}, "name"),
         ({"name": "x", "selection": {"bins": ["none"]}}, "bins"),
         ({"selection": {}}, "name"),
     ],

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -12,6 +12,8 @@ from app.errors import InvalidForm
 # `kept` leaves no usable variant out: what lies in no broad bin is called unbinned. The first bin that fits counts.
 SETS: dict[str, tuple[Bin, ...]] = {"broad": BROAD, "narrow": NARROW, "kept": (*BROAD, Bin("unbinned", KEPT))}
 Order = Literal["easiest_first", "hardest_first", "position", "shuffled"]
+RowId = Annotated[int, Field(ge=1, lt=2**63)]
+Name = Annotated[str, Field(max_length=100, pattern=r"^\P{C}+$")]
 
 
 class Selection(BaseModel):
@@ -19,12 +21,14 @@ class Selection(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    runs: list[int] = Field(default_factory=list, max_length=1_000, description="Ids of runs; all of them by default.")
-    environments: list[str] = Field(default_factory=list, max_length=100, description="Environments; all by default.")
+    runs: list[RowId] = Field(
+        default_factory=list, max_length=1_000, description="Ids of runs; all of them by default."
+    )
+    environments: list[Name] = Field(default_factory=list, max_length=100, description="Environments; all by default.")
     arm: Literal["main", "baseline", "both"] = Field(
         default="main", description="Problems grown by the run's strategy, by its single-turn baseline, or both."
     )
-    student: int | None = Field(
+    student: RowId | None = Field(
         default=None, description="Student profile whose pass rates count; each run's own by default."
     )
     approved_only: bool = Field(default=True, description="Take approved variants only; rejected ones are never taken.")

@@ -32,8 +32,10 @@ def create(session: Session, actor: Actor, name: str, selection: Selection) -> C
     """A curriculum with its first draft. Raises InvalidForm or InvalidInput at a field."""
     actor.require(Role.MEMBER)
     name = " ".join(name.split())
-    if not 1 <= len(name) <= MAX_NAME:
-        raise InvalidInput(f"A name has 1 to {MAX_NAME} characters.", field="name", remedy="Choose another name.")
+    if not 1 <= len(name) <= MAX_NAME or not name.isprintable():
+        raise InvalidInput(
+            f"A name has 1 to {MAX_NAME} printable characters.", field="name", remedy="Choose another name."
+        )
     queries.lock_names(session, actor.workspace_id, name)
     if queries.curriculum_by_name(session, actor.workspace_id, name):
         raise InvalidInput(f"There is a curriculum called {name!r} already.", field="name", remedy="Choose another.")

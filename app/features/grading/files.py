@@ -66,7 +66,7 @@ def read_answers(file: BinaryIO, name: str, problems: ProblemFile) -> Iterator[A
             continue
         answer = _at(name, number, read_answer, line)
         if answer.id not in problems:
-            raise _wrong(name, number, "id", f"{problems.name} has no problem {answer.id[:100]!r}")
+            raise _wrong(name, number, "id", f"there is no problem {answer.id[:100]!r} in {problems.name}")
         yield answer
 
 

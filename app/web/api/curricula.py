@@ -14,7 +14,7 @@ from app.features.curricula import overview, queries, service
 from app.features.curricula.queries import CurriculumRow, ItemKey, VersionRow
 from app.features.curricula.schemas import Selection, parse_selection
 from app.models import CurriculumVersion
-from app.web.deps import BIGGEST_ID, ApiActor, Id, Work
+from app.web.deps import BIGGEST_ID, BIGGEST_NUMBER, ApiActor, Id, Number, Work
 
 router = APIRouter(tags=["curricula"])
 
@@ -172,7 +172,7 @@ def start_version(work: Work, actor: ApiActor, curriculum_id: Id) -> VersionDeta
 
 
 @router.get("/curricula/{curriculum_id}/versions/{number}")
-def get_version(work: Work, actor: ApiActor, curriculum_id: Id, number: Id) -> VersionDetail:
+def get_version(work: Work, actor: ApiActor, curriculum_id: Id, number: Number) -> VersionDetail:
     return _version(work, actor, service.find_version(work, actor, curriculum_id, number))
 
 
@@ -181,7 +181,7 @@ def put_selection(
     work: Work,
     actor: ApiActor,
     curriculum_id: Id,
-    number: Id,
+    number: Number,
     selection: Annotated[dict[str, object], Body(openapi_examples={"two environments": {"value": _SELECTION}})],
 ) -> VersionDetail:
     """Replaces a draft's selection, and tells what it gives. 409 for a frozen version."""
@@ -191,7 +191,7 @@ def put_selection(
 
 @router.post("/curricula/{curriculum_id}/versions/{number}/freeze")
 def freeze(
-    work: Work, actor: ApiActor, curriculum_id: Id, number: Id, wanted: Annotated[Freeze | None, Body()] = None
+    work: Work, actor: ApiActor, curriculum_id: Id, number: Number, wanted: Annotated[Freeze | None, Body()] = None
 ) -> VersionDetail:
     """Makes a draft permanent. 409 where it can't be: frozen already, empty, unmeasured, or changed since `seen`."""
     seen = wanted.seen if wanted else None
@@ -203,8 +203,8 @@ def diff(
     work: Work,
     actor: ApiActor,
     curriculum_id: Id,
-    base: Annotated[int, Query(ge=1, le=BIGGEST_ID)],
-    to: Annotated[int, Query(ge=1, le=BIGGEST_ID)],
+    base: Annotated[int, Query(ge=1, le=BIGGEST_NUMBER)],
+    to: Annotated[int, Query(ge=1, le=BIGGEST_NUMBER)],
 ) -> DiffOut:
     """How version `to` differs from version `base`; a draft is taken as it is now."""
     before, now = (

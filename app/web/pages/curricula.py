@@ -23,7 +23,7 @@ from app.features.curricula.queries import CurriculumRow, VersionRow
 from app.features.curricula.schemas import Selection
 from app.models import CurriculumVersion
 from app.web.charts import Histogram, histogram
-from app.web.deps import BIGGEST_ID, Id, Member, PagesDep, Work
+from app.web.deps import BIGGEST_ID, Id, Member, Number, PagesDep, Work
 from app.web.navigation import NavItem
 from app.web.render import Pages, redirect, wants_fragment
 from app.web.selection_form import Options, SelectionForm, at_fields, options_of
@@ -121,7 +121,7 @@ def newest(work: Work, member: Member, curriculum_id: Id) -> Response:
 
 
 @router.get("/curricula/{curriculum_id}/v{number}")
-def show(request: Request, work: Work, member: Member, pages: PagesDep, curriculum_id: Id, number: Id) -> Response:
+def show(request: Request, work: Work, member: Member, pages: PagesDep, curriculum_id: Id, number: Number) -> Response:
     return _show(request, work, member, pages, service.find_version(work, member, curriculum_id, number))
 
 
@@ -132,7 +132,7 @@ def save(
     member: Member,
     pages: PagesDep,
     curriculum_id: Id,
-    number: Id,
+    number: Number,
     values: Annotated[SelectionForm, Form()],
 ) -> Response:
     """Keeps the draft's selection; htmx gets what it gives at once."""
@@ -154,7 +154,7 @@ def freeze(
     member: Member,
     pages: PagesDep,
     curriculum_id: Id,
-    number: Id,
+    number: Number,
     seen: Annotated[str, Form()],
 ) -> Response:
     try:

@@ -15,7 +15,7 @@ from app.features.curricula.overview import Filter, Line
 from app.features.curricula.queries import VersionRow
 from app.features.curricula.selection import REASONS
 from app.features.curricula.service import Diff
-from app.web.deps import BIGGEST_ID, Id, Member, PagesDep, Work
+from app.web.deps import BIGGEST_NUMBER, Id, Member, Number, PagesDep, Work
 
 NAV = None
 router = APIRouter()
@@ -76,7 +76,7 @@ def problems(
     member: Member,
     pages: PagesDep,
     curriculum_id: Id,
-    number: Id,
+    number: Number,
     environment: Environment = "",
     difficulty: Environment = "",
     low: Annotated[float, Query(ge=0, le=1)] = 0.0,
@@ -117,8 +117,8 @@ def diff(
     member: Member,
     pages: PagesDep,
     curriculum_id: Id,
-    base: Annotated[int, Query(ge=1, le=BIGGEST_ID)],
-    to: Annotated[int, Query(ge=1, le=BIGGEST_ID)],
+    base: Annotated[int, Query(ge=1, le=BIGGEST_NUMBER)],
+    to: Annotated[int, Query(ge=1, le=BIGGEST_NUMBER)],
 ) -> Response:
     before, now = (
         service.items(work, member, service.find_version(work, member, curriculum_id, number)) for number in (base, to)
