@@ -1,0 +1,80 @@
+"""The form of a new run with htmx: it answers to every change, and never takes anything out of one's hands."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from app.db import unit_of_work
+from app.features.accounts import service as accounts
+from tests.support import builders
+from tests.support.axe import violations
+
+
+@pytest.fixture
+def form(page: Page, database: str, broker: str) -> Page:
+    """Ada's browser on the form; she has a set of four seeds."""
+    with unit_of_work() as session:
+        ada = builders.owner(session, "Ada")
+        seeds = builders.seed_set(session, ada, name="functions").seed_count
+        link = accounts.create_sign_in_link(session, ada)
+    page.goto(f"/signin/{link}?next=/runs/new?from=quick")
+    page.keyboard.press("Enter")
+    expect(page.locator(".launch")).to_contain_text(f"{seeds} seeds, beginning with")
+    return page
+
+
+def test_the_size_follows_and_the_focus_stays(form: Page) -> None:
+    form.get_by_label("How many").fill("1")
+    form.get_by_label("Turns", exact=True).fill("5")
+    form.keyboard.press("Tab")
+    expect(form.locator(".launch")).to_contain_text("up to 320")  # 1 seed, 4 environments, 5 turns, 16 attempts
+    expect(form.get_by_label("Attempts", exact=True)).to_be_focused()
+    form.get_by_label("Fuzzing", exact=True).uncheck()
+    expect(form.locator(".launch")).to_contain_text("up to 240")
+    expect(form.get_by_text("Fuzzing: limits and options")).to_have_count(0)
+
+
+def test_a_wrong_figure_is_told_at_its_field_at_once(form: Page) -> None:
+    form.get_by_label("Turns", exact=True).fill("0")
+    form.keyboard.press("Tab")
+    expect(form.get_by_label("Turns", exact=True)).to_have_attribute("aria-invalid", "true")
+    expect(form.get_by_role("alert")).to_contain_text("turns")
+    assert violations(form) == []
+    form.get_by_label("Turns", exact=True).fill("2")
+    form.keyboard.press("Tab")
+    expect(form.get_by_role("alert")).to_have_count(0)
+
+
+def test_an_engine_brings_its_options_and_what_stands_elsewhere_stays(form: Page) -> None:
+    form.get_by_label("Name of the run").fill("With a server")
+    opened = form.get_by_text("Induction: limits and options")
+    opened.click()
+    form.get_by_label("Teacher", exact=True).select_option("openai")
+    form.get_by_label("Base URL").fill("not an address")
+    form.keyboard.press("Tab")
+    expect(form.get_by_label("Base URL")).to_have_attribute("aria-invalid", "true")
+    expect(form.get_by_label("Model", exact=True)).not_to_have_attribute("aria-invalid", "true")
+    expect(form.get_by_label("Name of the run")).to_have_value("With a server")
+    expect(form.locator("#options-induction .cols")).to_be_visible()
+    form.get_by_role("button", name="Launch").last.click()
+    expect(form.get_by_label("Model", exact=True)).to_have_attribute("aria-invalid", "true")
+    expect(form.get_by_label("Name of the run")).to_have_value("With a server")
+    assert violations(form) == []
+
+
+def test_yaml_goes_out_and_comes_in_as_a_file(form: Page, tmp_path: Path) -> None:
+    form.get_by_label("Turns", exact=True).fill("7")
+    form.get_by_role("button", name="Write from the form").click()
+    text = form.get_by_label("Or edit it here")
+    expect(text).to_have_value(re.compile(r"turns: 7\n"))
+    path = tmp_path / "run.yaml"
+    path.write_text(text.input_value().replace("turns: 7", "turns: 9"))
+    form.goto("/runs/new")
+    form.get_by_label("Read a file").set_input_files(path)
+    form.get_by_role("button", name="Read into the form").click()
+    expect(form.get_by_role("status").get_by_text("Nothing has been launched yet")).to_be_visible()
+    expect(form.get_by_label("Turns", exact=True)).to_have_value("9")
