@@ -2,7 +2,7 @@
 # PYTHON=/path/to/python chooses the interpreter, ARGS="..." goes to the command behind a target.
 
 .DEFAULT_GOAL := help
-.PHONY: help run test bench-engine test-vllm bench-sandbox lint format docs setup setup-test lock upgrade clean
+.PHONY: help run test bench-engine test-vllm bench-sandbox lint format docs screenshots setup setup-test lock upgrade clean
 export PYTHON
 setup := tools/python tools/setup.py
 
@@ -47,6 +47,9 @@ test-vllm: setup-test ## Run the tests against a real vLLM on the CPU; sets one 
 
 docs: setup-test ## Write the reference pages anew from the code
 	PYTHONPATH=. .venv/bin/python tools/reference.py
+
+screenshots: setup-test ## Take the pictures of the documentation anew, of a run that is grown for it
+	CAIRN_SCREENSHOTS=docs/images .venv/bin/python -m pytest -q tests/e2e/test_screenshots.py
 
 setup: ## Install what running takes
 	@$(setup) run
