@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import re
+import time
 from collections.abc import Callable
 
 import pytest
@@ -20,6 +21,7 @@ from tests.support.counting import statements
 LIST_STATEMENTS = 6  # the session, the runs, those in trouble, their chains, their yields, and one to spare
 PAGE_STATEMENTS = 16
 MOST_HTML = 60_000  # characters
+QUICK_S = 0.3  # a page of a run with 12,000 variants
 
 
 @pytest.fixture
@@ -232,3 +234,17 @@ def test_the_yaml_of_a_run_starts_the_same_run(page: Visitor, run: Run) -> None:
     form = page.submit("/runs/new", {"action": "load", "yaml": answer.text})
     assert form.status_code == 200
     assert 'id="attempts" name="attempts" type="number" value="32"' in form.text
+
+
+@pytest.mark.slow
+def test_the_page_of_a_large_run_is_quick(page: Visitor, ada: Actor) -> None:
+    """The best of many, since other work on the machine only ever adds to a time."""
+    with unit_of_work() as session:
+        large = large_run(session, ada).id
+    for path in (f"/runs/{large}", "/runs"):
+        times = []
+        for _ in range(20):
+            began = time.perf_counter()
+            assert page.get(path).status_code == 200
+            times.append(time.perf_counter() - began)
+        assert min(times) < QUICK_S, f"{path} takes {min(times):.3f} s"
