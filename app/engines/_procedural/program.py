@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from app.engines._procedural.kinds import kind_of
 from app.engines._procedural.language import is_builtin
 from app.engines._procedural.naming import unused
+from app.engines._procedural.writing import written
 
 RUNNING = "_"
 
@@ -64,8 +65,8 @@ class Program:
     def source(self) -> str:
         alone = self._one_helper()
         if alone:
-            return ast.unparse(alone)
-        parts = [ast.unparse(helper) for helper in self.helpers.values()]
+            return written(alone)
+        parts = [written(helper) for helper in self.helpers.values()]
         lines = [f"def f({', '.join(self.kinds)}):", *(f"    {line}" for line in self._body())]
         return "\n\n\n".join([*parts, "\n".join(lines)])
 
@@ -84,9 +85,9 @@ class Program:
     def _body(self) -> Iterator[str]:
         current = ""
         for position, stage in enumerate(self.stages):
-            value = ast.unparse(renamed(stage.value, RUNNING, current))
+            value = written(renamed(stage.value, RUNNING, current))
             if stage.when:
-                yield f"if {ast.unparse(renamed(stage.when, RUNNING, current))}:"
+                yield f"if {written(renamed(stage.when, RUNNING, current))}:"
                 yield f"    {current} = {value}"
             elif position == len(self.stages) - 1:
                 yield f"return {value}"

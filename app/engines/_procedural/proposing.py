@@ -20,8 +20,7 @@ from app.engines._procedural.samples import Samples, size_of
 from app.engines._procedural.shrinking import shrink
 from app.engines._procedural.workshop import Workshop, run
 
-_TRIES, _FRESH_TRIES = 18, 24  # from the parent, then from another piece if nothing came of it
-_ENOUGH = 9  # candidates to choose among
+_TRIES, _FRESH_TRIES = 24, 24  # from the parent, then from another piece if nothing came of it
 _LEAST_MOVE = 0.5  # log odds
 _CLOSE = 0.08  # a cost this near to the wished one is taken at once
 
@@ -119,7 +118,7 @@ def _search(
     for attempt in range(_TRIES + _FRESH_TRIES):
         if attempt >= _TRIES and found:
             break
-        root = nearest if shop.rng.random() < 0.5 else base
+        root = nearest if shop.rng.random() < 0.6 else base
         program, size = _candidate(facts, shop, root if attempt < _TRIES else None, parent, wished)
         if program is None:
             continue
@@ -135,7 +134,7 @@ def _search(
         if base and (not found or distance < min(found, key=lambda pair: pair[0])[0]):
             nearest = program
         found.append((distance, made))
-        if distance < _CLOSE or len(found) >= _ENOUGH:
+        if distance < _CLOSE or len(found) >= builder.CANDIDATES:
             break
     return min(found, key=lambda pair: pair[0])[1] if found else None
 

@@ -6,7 +6,7 @@ import re
 from random import Random
 
 _SEPARATORS = " -_,./=:"
-_WORD = re.compile(r"[A-Za-z]{2,9}")
+_WORD = re.compile(r"(?<![A-Za-z])[A-Za-z]{2,12}(?![A-Za-z])")
 _TEXT = re.compile(r"""['"]([^'"\n\\]{1,12})['"]""")
 _NUMBER = re.compile(r"\b\d{1,3}\b")
 

@@ -11,6 +11,7 @@ from app.engines._procedural.workshop import Workshop, run
 
 SLOPE = 1.2  # log odds of the pass rate per unit of cost, roughly
 STAGES = (0, 0, 1, 1, 2, 3)  # how many are added to a piece for a first proposal
+CANDIDATES = 14  # of which the one with the best cost is proposed
 _TRIES = 12
 _DISTINCT = 3
 

@@ -12,11 +12,14 @@ from app.engines._procedural.program import Program
 from app.engines._procedural.properties import Property, properties, weaker
 from app.engines._procedural.running import Loaded, load_pure
 from app.engines._procedural.workshop import Workshop, run
+from app.engines._procedural.writing import written
 
 SLOPE = 0.8  # log odds of the pass rate per unit of cost, roughly
 STAGES = (0, 0, 1, 1, 2, 3)  # how many are added to a piece for a first proposal
+CANDIDATES = 7  # of which the one with the best cost is proposed
 _TRIES = 110
 _MOST_ERRORS = 4
+_CHANCE = 5
 _ENOUGH = 5  # properties to choose among
 _FIRST = 20  # inputs after which a property must have held more often than not
 _TYPES = {
@@ -105,9 +108,15 @@ def _test(program: Program, source: str, one: Property, drawn: list[Arguments], 
             (holds if result.value else broken).append(arguments)
     needed = wish.number("inputs", 4) - 1
     others = _distinct(holds, needed)
-    if not broken or len(holds) <= len(broken) or len(others) < needed:
+    witness = next((arguments for arguments in broken if not _spelt_out(arguments, one.sentence)), None)
+    if witness is None or len(holds) <= len(broken) or len(others) < needed:
         return None
-    return _Tested(whole, _cost(len(broken), len(holds) + len(broken)), broken[0], others)
+    return _Tested(whole, _cost(len(broken), len(holds) + len(broken)), witness, others)
+
+
+def _spelt_out(arguments: Arguments, sentence: str) -> bool:
+    """Whether the sentence on the property gives an argument away; short ones are in it by chance."""
+    return any(len(repr(value)) > _CHANCE and repr(value) in sentence for value in arguments)
 
 
 def _distinct(inputs: list[Arguments], count: int) -> list[Arguments]:
@@ -125,5 +134,5 @@ def _pre_test(program: Program) -> str:
 
 def _property_test(program: Program, one: Property) -> str:
     names = ", ".join(program.kinds)
-    condition = ast.unparse(ast.parse(one.code, mode="eval"))
+    condition = written(ast.parse(one.code, mode="eval"))
     return f'def test_f({names}):\n    """{one.sentence}"""\n    result = f({names})\n    return {condition}'

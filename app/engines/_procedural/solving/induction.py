@@ -17,6 +17,7 @@ from app.domain.values import LiteralError, parse_literal
 from app.engines._procedural.solving.effort import effort
 from app.engines._procedural.solving.search import Search
 from app.engines._procedural.solving.terms import Term, leaf
+from app.engines._procedural.writing import written
 
 _TRIES = 1_300  # at budget 1
 _SPREAD = 1.4
@@ -42,7 +43,7 @@ def attempt(view: Mapping[str, object], rng: Random, budget: float) -> str:
     code = solve(str(view["message"]), names, examples, rng, tries)
     if code is None:
         return ""
-    body = ast.unparse(_Unstar().visit(ast.parse(code, mode="eval")))
+    body = written(_Unstar().visit(ast.parse(code, mode="eval")))
     return fenced(f"def f({', '.join(names)}):\n    return {body}", "python")
 
 
