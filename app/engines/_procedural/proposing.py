@@ -25,14 +25,6 @@ _LEAST_MOVE = 0.5  # log odds
 _CLOSE = 0.08  # a cost this near to the wished one is taken at once
 
 
-class Past(NamedTuple):
-    """An earlier turn: its reply, its pass rate (None: invalid or unmeasured), and whether it is the parent."""
-
-    reply: str
-    rate: float | None
-    parent: bool
-
-
 class Facts(NamedTuple):
     """What a brief says, as plain values that cross the sandbox's boundary."""
 
@@ -41,7 +33,7 @@ class Facts(NamedTuple):
     pieces: Sequence[tuple[Any, ...]]
     direction: str
     target: float
-    past: Sequence[tuple[str, float | None, bool]]
+    past: Sequence[tuple[str, float | None, bool]]  # reply, pass rate (None: unmeasured), whether it is the parent
     instruction: str
     options: Mapping[str, object]
     unchecked: float
@@ -65,18 +57,11 @@ def propose(facts: Facts) -> tuple[str, str]:
         facts.instruction,
     )
     earlier, parent = _history(facts, shop)
-    measured = [Measured(one.cost, one.rate) for one in earlier if one.rate is not None]
-    slope = BUILDERS[facts.environment].SLOPE
-    wished = next_cost(measured, facts.target, slope)
-    if wished is not None and parent is not None and parent.rate is not None:
-        # Whatever the other variants suggest, the parent is left in the direction that was asked for.
-        match facts.direction:
-            case "harder":
-                wished = max(wished, parent.cost + _LEAST_MOVE / slope)
-            case "easier":
-                wished = min(wished, parent.cost - _LEAST_MOVE / slope)
-            case "vary":
-                wished = parent.cost
+    wished = _wished(facts, earlier, parent)
+    if facts.direction == "repair" and (parent is None or parent.program is None):
+        # Nothing there to mend: the variant nearest to the target is gone on from instead.
+        known = [one for one in earlier if one.rate is not None and one.program]
+        parent = min(known, key=lambda one: abs((one.rate or 0.0) - facts.target), default=None)
     base = parent.program if parent else None
     seen = {key(one.made.source) for one in earlier}
     spent = {one.piece for one in earlier}
@@ -90,6 +75,23 @@ def propose(facts: Facts) -> tuple[str, str]:
         return "", "No problem was found in this seed."
     aim = "any cost" if wished is None else f"a cost of {wished:.2f}"
     return replies.write(made), f"Aimed at a pass rate of {facts.target:.2f} by {aim}; this one costs {made.cost:.2f}."
+
+
+def _wished(facts: Facts, earlier: Sequence[_Earlier], parent: _Earlier | None) -> float | None:
+    """The cost to aim at. Whatever other variants suggest, the parent is left in the direction that was asked for."""
+    slope = BUILDERS[facts.environment].SLOPE
+    measured = [Measured(one.cost, one.rate) for one in earlier if one.rate is not None]
+    wished = next_cost(measured, facts.target, slope)
+    if wished is None or parent is None or parent.rate is None:
+        return wished
+    match facts.direction:
+        case "harder":
+            return max(wished, parent.cost + _LEAST_MOVE / slope)
+        case "easier":
+            return min(wished, parent.cost - _LEAST_MOVE / slope)
+        case "vary":
+            return parent.cost
+    return wished
 
 
 def _history(facts: Facts, shop: Workshop) -> tuple[list[_Earlier], _Earlier | None]:
@@ -118,6 +120,8 @@ def _search(
     for attempt in range(_TRIES + _FRESH_TRIES):
         if attempt >= _TRIES and found:
             break
+        if attempt == _TRIES + _FRESH_TRIES // 2:
+            shop.fresh = shop.pieces
         root = nearest if shop.rng.random() < 0.6 else base
         program, size = _candidate(facts, shop, root if attempt < _TRIES else None, parent, wished)
         if program is None:

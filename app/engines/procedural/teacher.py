@@ -15,7 +15,7 @@ from app.engines.procedural.options import TeacherOptions
 MODEL = "procedural"
 _SEED_CHARS = 20_000  # more of a long file is not read
 _MOST_CANDIDATES = 150
-_FEW = 3
+_FEW = 4
 _TOGETHER = 25  # candidates tried in one process
 _REMEMBERED = 256  # seeds
 _TRIES = 3
