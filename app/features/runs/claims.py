@@ -16,7 +16,7 @@ from app.models import Chain, Incident, LaneSlot, Run, Seed
 # A chain that was under way when its lane died may have killed it. After SUSPECT deaths in a row without any
 # committed progress it is driven alone, so that innocents are told apart; after QUARANTINE it is set aside, visibly.
 SUSPECT = 3
-QUARANTINE = 6
+QUARANTINE = 12
 
 
 @dataclass(frozen=True, slots=True)
