@@ -40,5 +40,4 @@ def propose(*facts: Any) -> tuple[str, str]:
 
 def attempt(environment: str, view: Mapping[str, object], rng: int, index: int, budget: float) -> str:
     """One answer in its fenced block, or nothing."""
-    answer: str = SOLVERS[environment].attempt(view, seeded("attempt", rng, index), budget)
-    return answer
+    return SOLVERS[environment].attempt(view, seeded("attempt", rng, index), budget)

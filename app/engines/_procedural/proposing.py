@@ -127,7 +127,7 @@ def _search(
         if program is None:
             continue
         try:
-            made: Made = builder.build(program, shop, Wish(wished, size, facts.options))
+            made = builder.build(program, shop, Wish(wished, size, facts.options))
         except Rejected:
             continue
         if key(made.source) in seen:

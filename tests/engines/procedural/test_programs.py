@@ -17,6 +17,7 @@ from app.engines._procedural.running import Loaded
 from app.engines._procedural.samples import Samples
 from app.engines._procedural.shrinking import shrink
 from app.engines._procedural.workshop import Workshop, definitions
+from app.engines._procedural.writing import written
 
 CHAIN = dedent(
     """\
@@ -131,3 +132,20 @@ def test_what_is_added_makes_a_difference() -> None:
             before, after = Loaded(program.source()), Loaded(grown.source())
             calls = [shop.samples.arguments(program.signature, shop.rng) for _ in range(40)]
             assert any(before.call("f", a).value != after.call("f", a).value for a in calls)
+
+
+def test_an_instruction_makes_what_it_speaks_of_likelier() -> None:
+    phrases = [operation.phrase for operation in operations()["ints"]]
+    weights = [1.0] * len(phrases)
+    plain = Workshop(Samples(SEED), [], seeded(1))
+    asked = Workshop(Samples(SEED), [], seeded(1), "Please work with reversed lists")
+    count = {
+        shop.instruction: sum("reverse" in shop.choose(phrases, weights, phrases) for _ in range(400))
+        for shop in (plain, asked)
+    }
+    assert count[asked.instruction] > 2 * count[plain.instruction]
+
+
+def test_a_generator_stands_in_single_parentheses() -> None:
+    source = "def f(a):\n    return sum(len(b) for b in a if any(c for c in b)) + max((x for x in a), default=0)"
+    assert written(ast.parse(source)) == source

@@ -10,9 +10,9 @@ from app.engines._procedural.problems.made import Made, Rejected, Wish
 from app.engines._procedural.program import Program
 from app.engines._procedural.workshop import Runs, Workshop, run
 
-SLOPE = 0.8  # log odds of the pass rate per unit of cost, roughly
-STAGES = (0, 0, 1, 1, 2, 3)  # how many are added to a piece for a first proposal
-CANDIDATES = 9  # of which the one with the best cost is proposed
+SLOPE = 0.8
+STAGES = (0, 0, 1, 1, 2, 3)
+CANDIDATES = 9
 _TRIES = 160
 _CHOICES = 25
 

@@ -9,9 +9,9 @@ from app.engines._procedural.program import Program
 from app.engines._procedural.running import Loaded
 from app.engines._procedural.workshop import Workshop, run
 
-SLOPE = 1.2  # log odds of the pass rate per unit of cost, roughly
-STAGES = (0, 0, 1, 1, 2, 3)  # how many are added to a piece for a first proposal
-CANDIDATES = 14  # of which the one with the best cost is proposed
+SLOPE = 1.2
+STAGES = (0, 0, 1, 1, 2, 3)
+CANDIDATES = 14
 _TRIES = 12
 _DISTINCT = 3
 

@@ -14,9 +14,9 @@ from app.engines._procedural.running import Loaded, load_pure
 from app.engines._procedural.workshop import Workshop, run
 from app.engines._procedural.writing import written
 
-SLOPE = 0.8  # log odds of the pass rate per unit of cost, roughly
-STAGES = (0, 0, 1, 1, 2, 3)  # how many are added to a piece for a first proposal
-CANDIDATES = 7  # of which the one with the best cost is proposed
+SLOPE = 0.8
+STAGES = (0, 0, 1, 1, 2, 3)
+CANDIDATES = 7
 _TRIES = 110
 _MOST_ERRORS = 4
 _CHANCE = 5

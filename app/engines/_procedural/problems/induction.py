@@ -13,9 +13,9 @@ from app.engines._procedural.program import Program
 from app.engines._procedural.running import load_pure
 from app.engines._procedural.workshop import Workshop, run
 
-SLOPE = 2.0  # log odds of the pass rate per unit of cost, roughly
-STAGES = (0, 0, 0, 1, 1, 2)  # how many are added to a piece for a first proposal
-CANDIDATES = 12  # of which the one with the best cost is proposed
+SLOPE = 2.0
+STAGES = (0, 0, 0, 1, 1, 2)
+CANDIDATES = 12
 _TRIES = 24
 _FEWEST = 8  # runs that must have ended well
 # What makes a function hard to find out, beside its operations: log odds of the pass rate, roughly, over SLOPE.

@@ -1,15 +1,22 @@
-"""Bounded solvers, one per environment. Each sees what a student is shown, and success depends on how hard that is.
-
-`budget` scales the effort: 1.0 is the standard, more makes a stronger student.
-"""
+"""Bounded solvers, one per environment. Each sees what a student is shown, and success depends on how hard that is."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from types import MappingProxyType, ModuleType
+from random import Random
+from types import MappingProxyType
+from typing import Protocol
 
 from app.engines._procedural.solving import abduction, deduction, fuzzing, induction
 
-SOLVERS: Mapping[str, ModuleType] = MappingProxyType(
-    {module.__name__.rpartition(".")[2]: module for module in (abduction, deduction, fuzzing, induction)}
+
+class Solver(Protocol):
+    """One module per environment keeps this."""
+
+    def attempt(self, view: Mapping[str, object], rng: Random, budget: float, /) -> str:
+        """An answer in its fenced block, or nothing. `budget` scales the effort: 1 is standard, more is stronger."""
+
+
+SOLVERS: Mapping[str, Solver] = MappingProxyType(
+    {"abduction": abduction, "deduction": deduction, "fuzzing": fuzzing, "induction": induction}
 )
