@@ -13,7 +13,7 @@ run: setup ## Start Cairn on this machine, with a demo run on the first start; C
 	@.venv/bin/cairn up $(ARGS)
 
 test: setup-test ## Run all tests but the slow suites
-	.venv/bin/python -m pytest -m "not slow" $(ARGS)
+	.venv/bin/python -m pytest -m "not slow" --numprocesses 2 $(ARGS)
 
 test-faults: setup-test ## Kill workers again and again while runs grow, and compare every result
 	.venv/bin/python -m pytest -m slow tests/faults $(ARGS)

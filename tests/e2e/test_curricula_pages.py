@@ -15,6 +15,7 @@ from app.features.accounts import service as accounts
 from app.models import Variant
 from tests.support import builders
 from tests.support.axe import violations
+from tests.support.keyboard import press
 
 SHOTS = os.environ.get("CAIRN_TEST_SHOTS")
 
@@ -48,27 +49,27 @@ def look(page: Page, name: str) -> None:
 
 def test_a_curriculum_by_keyboard_from_nothing_to_a_file(signed_in: Page) -> None:
     page = signed_in
-    page.keyboard.press("g")
-    page.keyboard.press("c")
+    press(page, "g")
+    press(page, "c")
     page.wait_for_url("**/curricula")
     look(page, "empty")
-    page.keyboard.press("n")
+    press(page, "n")
     page.wait_for_url("**/curricula/new")
     look(page, "new")
     page.get_by_label("Name").fill("First steps")
-    page.keyboard.press("Enter")
+    press(page, "Enter")
     page.wait_for_url("**/v1")
     look(page, "draft")
     page.locator("main").focus()
-    page.keyboard.press("f")
+    press(page, "f")
     expect(page.get_by_text("frozen", exact=True)).to_be_visible()
     look(page, "frozen")
     with page.expect_download() as download:
-        page.keyboard.press("d")
+        press(page, "d")
     rows = [json.loads(line) for line in download.value.path().read_text().splitlines()]
     assert str(len(rows)) == page.locator(".facts b").first.inner_text()
-    page.keyboard.press("g")
-    page.keyboard.press("c")
+    press(page, "g")
+    press(page, "c")
     page.wait_for_url("**/curricula")
     look(page, "list")
 
@@ -77,13 +78,13 @@ def test_counts_follow_the_selection_at_once_and_the_focus_stays(signed_in: Page
     page = signed_in
     page.goto("/curricula/new")
     page.get_by_label("Name").fill("Second steps")
-    page.keyboard.press("Enter")
+    press(page, "Enter")
     page.wait_for_url("**/v1")
     total = page.locator("#found .facts b").first
     before = total.inner_text()
     box = page.get_by_role("checkbox", name="Induction")
     box.focus()
-    page.keyboard.press("Space")
+    press(page, "Space")
     expect(total).not_to_have_text(before)
     expect(box).to_be_focused()
     page.get_by_role("checkbox", name="easy-medium").check()
@@ -102,7 +103,7 @@ def test_a_diff(signed_in: Page) -> None:
     page = signed_in
     page.goto("/curricula/new")
     page.get_by_label("Name").fill("Third steps")
-    page.keyboard.press("Enter")
+    press(page, "Enter")
     page.wait_for_url("**/v1")
     page.get_by_role("button", name="Freeze").click()
     page.get_by_role("button", name="New version").click()

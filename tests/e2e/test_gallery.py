@@ -13,6 +13,7 @@ from playwright.sync_api import Page, expect
 from tests.support.axe import violations
 from tests.support.gallery.app import create_app
 from tests.support.gallery.content import Dense
+from tests.support.keyboard import press
 
 
 @pytest.fixture(scope="module")
@@ -73,32 +74,32 @@ def test_keys(page: Page, gallery: str) -> None:
     focused = page.locator(":focus")
 
     for key in "jjjk":
-        page.keyboard.press(key)
+        press(page, key)
     expect(focused).to_have_text("2.1")
-    page.keyboard.press("v")
+    press(page, "v")
     expect(page.get_by_label("Select 2.1", exact=True)).to_be_checked()
-    page.keyboard.press("Enter")
+    press(page, "Enter")
     expect(page).to_have_url(gallery + "#2.1")
 
-    page.keyboard.press("/")
+    press(page, "/")
     expect(focused).to_have_attribute("type", "search")
     page.keyboard.type("j?v")
     expect(focused).to_have_value("j?v")
     focused.blur()
 
-    page.keyboard.press("?")
+    press(page, "?")
     keys = page.get_by_role("dialog", name="Keys")
     expect(keys).to_contain_text("Grow from here")
     keys.get_by_label("Switch single keys off").check()
-    page.keyboard.press("Escape")
-    page.keyboard.press("/")
+    press(page, "Escape")
+    press(page, "/")
     expect(page.get_by_role("searchbox")).not_to_be_focused()
 
 
 def test_two_keys_go_to_a_page(page: Page, gallery: str) -> None:
     page.goto(gallery + "?q=1")
-    page.keyboard.press("g")
-    page.keyboard.press("r")
+    press(page, "g")
+    press(page, "r")
     expect(page).to_have_url(gallery)
 
 
@@ -107,19 +108,19 @@ def test_arrows_walk_trees_and_maps(page: Page, gallery: str) -> None:
     focused = page.locator(":focus")
 
     page.locator("#grid a[href='#g4.2']").focus()
-    page.keyboard.press("ArrowUp")
+    press(page, "ArrowUp")
     expect(focused).to_have_text("4.1")
-    page.keyboard.press("ArrowLeft")
+    press(page, "ArrowLeft")
     expect(focused).to_have_text("3.1")
-    page.keyboard.press("End")
+    press(page, "End")
     expect(focused).to_have_text("6.1")
 
     page.locator("svg[data-map] a[data-node='2.1']").first.focus()
-    page.keyboard.press("ArrowRight")
+    press(page, "ArrowRight")
     expect(focused).to_have_attribute("data-node", "3.2")
-    page.keyboard.press("ArrowDown")
+    press(page, "ArrowDown")
     expect(focused).to_have_attribute("data-node", "3.1")
-    page.keyboard.press("ArrowLeft")
+    press(page, "ArrowLeft")
     expect(focused).to_have_attribute("data-node", "2.1")
 
 

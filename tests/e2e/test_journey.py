@@ -20,6 +20,7 @@ from app.features.accounts import service as accounts
 from app.local.supervisor import Supervisor
 from app.models import CurriculumVersion
 from tests.support import builders
+from tests.support.keyboard import press, sign_in
 from tests.support.loading import load_with_datasets
 
 RUN_MS = 180_000  # patience with a run; it takes seconds on an idle machine
@@ -63,8 +64,7 @@ class Keyboard:
         self.page = page
 
     def press(self, *keys: str) -> None:
-        for key in keys:
-            self.page.keyboard.press(key)
+        press(self.page, *keys)
 
     def go_to(self, target: Locator) -> None:
         """Presses Tab until `target` has the focus, from wherever that is."""
@@ -90,8 +90,7 @@ class Keyboard:
 def test_by_keyboard(page: Page, worker: Supervisor, ada: Actor, link: str, file: Path, tmp_path: Path) -> None:
     page.set_default_timeout(20_000)
     keys = Keyboard(page)
-    page.goto(link)
-    keys.press("Enter")
+    sign_in(page, link)
     page.wait_for_url("**/runs")
 
     keys.press("g", "s")

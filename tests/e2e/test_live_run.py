@@ -14,6 +14,7 @@ from app.features.accounts import service as accounts
 from app.models import Run
 from tests.support import builders
 from tests.support.axe import violations
+from tests.support.keyboard import press, sign_in
 from tests.support.relay import Relay
 
 POSITIONS = count(1_000)
@@ -47,9 +48,8 @@ def live(page: Page, link: str) -> Page:
 
 
 def open_run(page: Page, link: str) -> None:
-    page.goto(link)
     with page.expect_response("**/events?after=*"):
-        page.keyboard.press("Enter")
+        sign_in(page, link)
 
 
 def grow(run: int) -> None:
@@ -96,9 +96,9 @@ def test_focus_scroll_and_what_was_opened_stay(live: Page, run: int) -> None:
 
 
 def test_a_run_that_pauses_by_itself_says_why_and_is_resumed_in_place(live: Page, run: int) -> None:
-    live.keyboard.press("p")
+    press(live, "p")
     expect(live.get_by_text("Chains stopped at their last finished stage")).to_be_visible()
-    live.keyboard.press("p")
+    press(live, "p")
     expect(live.get_by_text("The run goes on.")).to_be_visible()
     with unit_of_work() as session:
         builders.incident(session, session.get_one(Run, run), "teacher", "unreachable", "http://gpu-1 does not answer")

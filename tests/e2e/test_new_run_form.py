@@ -12,6 +12,7 @@ from app.db import unit_of_work
 from app.features.accounts import service as accounts
 from tests.support import builders
 from tests.support.axe import violations
+from tests.support.keyboard import press, sign_in
 
 
 @pytest.fixture
@@ -21,8 +22,7 @@ def form(page: Page, database: str, broker: str) -> Page:
         ada = builders.owner(session, "Ada")
         seeds = builders.seed_set(session, ada, name="functions").seed_count
         link = accounts.create_sign_in_link(session, ada)
-    page.goto(f"/signin/{link}?next=/runs/new?from=quick")
-    page.keyboard.press("Enter")
+    sign_in(page, f"/signin/{link}?next=/runs/new?from=quick")
     expect(page.locator(".launch")).to_contain_text(f"{seeds} seeds, beginning with")
     return page
 
@@ -30,7 +30,7 @@ def form(page: Page, database: str, broker: str) -> Page:
 def test_the_size_follows_and_the_focus_stays(form: Page) -> None:
     form.get_by_label("How many").fill("1")
     form.get_by_label("Turns", exact=True).fill("5")
-    form.keyboard.press("Tab")
+    press(form, "Tab")
     expect(form.locator(".launch")).to_contain_text("up to 320")  # 1 seed, 4 environments, 5 turns, 16 attempts
     expect(form.get_by_label("Attempts", exact=True)).to_be_focused()
     form.get_by_label("Fuzzing", exact=True).uncheck()
@@ -40,12 +40,12 @@ def test_the_size_follows_and_the_focus_stays(form: Page) -> None:
 
 def test_a_wrong_figure_is_told_at_its_field_at_once(form: Page) -> None:
     form.get_by_label("Turns", exact=True).fill("0")
-    form.keyboard.press("Tab")
+    press(form, "Tab")
     expect(form.get_by_label("Turns", exact=True)).to_have_attribute("aria-invalid", "true")
     expect(form.get_by_role("alert")).to_contain_text("turns")
     assert violations(form) == []
     form.get_by_label("Turns", exact=True).fill("2")
-    form.keyboard.press("Tab")
+    press(form, "Tab")
     expect(form.get_by_role("alert")).to_have_count(0)
 
 
@@ -55,7 +55,7 @@ def test_an_engine_brings_its_options_and_what_stands_elsewhere_stays(form: Page
     opened.click()
     form.get_by_label("Teacher", exact=True).select_option("openai")
     form.get_by_label("Base URL").fill("not an address")
-    form.keyboard.press("Tab")
+    press(form, "Tab")
     expect(form.get_by_label("Base URL")).to_have_attribute("aria-invalid", "true")
     expect(form.get_by_label("Model", exact=True)).not_to_have_attribute("aria-invalid", "true")
     expect(form.get_by_label("Name of the run")).to_have_value("With a server")

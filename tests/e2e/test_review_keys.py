@@ -17,6 +17,7 @@ from app.features.review.schemas import Ballot
 from app.models import Variant
 from tests.support import builders
 from tests.support.axe import violations
+from tests.support.keyboard import press
 
 pytestmark = pytest.mark.usefixtures("broker")
 
@@ -64,36 +65,36 @@ def test_arrows_walk_the_tree_and_the_pane_follows(adas: Page, run: int, variant
     adas.goto(f"/runs/{run}/tree?node={variants['2.1'].id}")
     heading = adas.locator("#detail h2").first
     expect(heading).to_have_text("2.1")
-    adas.keyboard.press("ArrowDown")
+    press(adas, "ArrowDown")
     expect(heading).to_have_text("3.1")
-    adas.keyboard.press("j")
+    press(adas, "j")
     expect(heading).to_have_text("4.1")
     expect(adas.locator("#detail")).to_contain_text("does not always give the same outputs")
     expect(adas).to_have_url(re.compile(f"node={variants['4.1'].id}$"))
     expect(adas.locator("#tree [aria-selected=true]")).to_have_attribute("id", f"row-v{variants['4.1'].id}")
-    adas.keyboard.press("ArrowUp")
-    adas.keyboard.press("ArrowLeft")  # closes 3.1
+    press(adas, "ArrowUp")
+    press(adas, "ArrowLeft")  # closes 3.1
     expect(adas.locator(f"#row-v{variants['3.1'].id}")).to_have_attribute("aria-expanded", "false")
     expect(adas.locator(f"#row-v{variants['4.1'].id}")).to_have_count(0)
-    adas.keyboard.press("ArrowRight")
+    press(adas, "ArrowRight")
     expect(adas.locator(f"#row-v{variants['4.1'].id}")).to_have_count(1)
-    adas.keyboard.press("o")
+    press(adas, "o")
     adas.wait_for_url("**/variants/*")
 
 
 def test_deciding_in_the_tree_keeps_the_place(adas: Page, run: int, variants: dict[str, Variant]) -> None:
     adas.goto(f"/runs/{run}/tree?node={variants['3.1'].id}")
     review_cell = adas.locator(f"#review-{variants['3.1'].id}")
-    adas.keyboard.press("a")
+    press(adas, "a")
     expect(adas.get_by_role("status")).to_have_text("Approved 3.1.")
     expect(review_cell).to_have_text("approved")
-    adas.keyboard.press("u")
+    press(adas, "u")
     expect(review_cell).to_have_text("waiting")
-    adas.keyboard.press("x")
-    adas.keyboard.press("3")
+    press(adas, "x")
+    press(adas, "3")
     expect(review_cell).to_have_text("rejected")
     expect(adas.locator("#detail")).to_contain_text("Too trivial")
-    adas.keyboard.press("ArrowDown")
+    press(adas, "ArrowDown")
     expect(adas.locator("#detail h2").first).to_have_text("4.1")
 
 
@@ -106,13 +107,13 @@ def test_a_stone_of_the_map_chooses_its_variant(adas: Page, run: int, variants: 
 
 def test_many_are_selected_counted_and_approved(adas: Page, run: int, variants: dict[str, Variant]) -> None:
     adas.goto(f"/runs/{run}/tree?node={variants['2.1'].id}")
-    adas.keyboard.press("v")
-    adas.keyboard.press("j")
-    adas.keyboard.press("v")
+    press(adas, "v")
+    press(adas, "j")
+    press(adas, "v")
     expect(adas.locator("[data-count]")).to_have_text("2")
-    adas.keyboard.press("A")
+    press(adas, "A")
     expect(adas.locator("h1")).to_have_text("Approve 2 variants?")
-    adas.keyboard.press("a")
+    press(adas, "a")
     expect(adas.get_by_role("status")).to_have_text("Approved 2 variants.")
     expect(adas.locator(f"#review-{variants['3.1'].id}")).to_have_text("approved")
 
@@ -122,21 +123,21 @@ def test_the_queue_by_keyboard(adas: Page, run: int) -> None:
     heading = adas.locator("h1")
     expect(heading).to_contain_text("2.1")
     with adas.expect_request(lambda request: request.method == "POST") as sent:
-        adas.keyboard.press("a")
+        press(adas, "a")
     expect(heading).to_contain_text("3.1")
     assert sent.value.response().status == 200  # type: ignore[union-attr]
-    adas.keyboard.press("s")
+    press(adas, "s")
     expect(heading).to_contain_text("5.1")
-    adas.keyboard.press("x")
-    adas.keyboard.press("c")
+    press(adas, "x")
+    press(adas, "c")
     adas.keyboard.type("a tie rule is missing")
-    adas.keyboard.press("Escape")
+    press(adas, "Escape")
     adas.get_by_role("button", name="Unclear statement").click()
     expect(heading).to_contain_text("3.2")
-    adas.keyboard.press("u")
+    press(adas, "u")
     expect(heading).to_contain_text("5.1")
     expect(adas.locator(".pane")).to_contain_text("a tie rule is missing")
-    adas.keyboard.press("u")
+    press(adas, "u")
     expect(heading).to_contain_text("2.1")
     expect(adas.get_by_role("status")).to_contain_text("Took back: you approved 2.1.")
 
@@ -157,15 +158,15 @@ def test_two_people_decide_on_the_same_variant(
         sign_in(graces, grace)
         for page in (adas, graces):
             page.goto(path)
-        graces.keyboard.press("a")
+        press(graces, "a")
         expect(graces.get_by_role("status")).to_have_text("Approved 3.1.")
-    adas.keyboard.press("x")
-    adas.keyboard.press("c")
+    press(adas, "x")
+    press(adas, "c")
     adas.keyboard.type("which run wins?")
     adas.get_by_role("button", name="Unclear statement").click()
     expect(adas.get_by_role("alert")).to_contain_text("Grace approved 3.1 since you opened it")
     expect(adas.get_by_label("Comment on the rejection")).to_have_value("which run wins?")
-    adas.keyboard.press("a")
+    press(adas, "a")
     expect(adas.get_by_role("status")).to_have_text("Approved 3.1.")
     expect(adas.locator(".votes")).to_contain_text("Grace")
 
@@ -213,7 +214,7 @@ def test_accessible_and_never_wider_than_the_window(
     for name, path in PAGES.items():
         adas.goto(path.format(run=run, v=ids))
         if name == "queue":
-            adas.keyboard.press("x")
+            press(adas, "x")
         if broken := violations(adas):
             found[name] = broken
         if adas.evaluate("document.documentElement.scrollWidth") > width:
@@ -234,5 +235,5 @@ def test_a_growing_tree_takes_new_variants_in_and_keeps_the_focus(adas: Page, ad
         publish(session, ada.workspace_id, growing.id, "variant", second.id)
     expect(adas.locator(f"#row-v{second.id}")).to_be_visible()
     expect(adas.locator(f"#row-v{first.id} [data-follow]")).to_be_focused()
-    adas.keyboard.press("ArrowDown")
+    press(adas, "ArrowDown")
     expect(adas.locator("#detail h2").first).to_have_text("2.1")

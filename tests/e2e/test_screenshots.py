@@ -23,6 +23,7 @@ from app.features.curricula.schemas import Selection
 from app.features.seeds.service import create_set
 from app.models import Run, Variant
 from tests.support import builders, refining
+from tests.support.keyboard import sign_in
 from tests.support.pictures import small_png
 
 pytestmark = pytest.mark.slow
@@ -83,8 +84,7 @@ def test_pictures(page: Page, places: Places, tmp_path: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     blank = page.context.new_page()
     page.set_viewport_size(SIZE)  # type: ignore[arg-type]
-    page.goto(places.link)
-    page.keyboard.press("Enter")
+    sign_in(page, places.link)
     page.wait_for_url("**/runs")
     for name, address, theme in (
         ("run", f"/runs/{places.run_id}", "light"),

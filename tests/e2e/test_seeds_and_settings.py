@@ -16,6 +16,7 @@ from app.features.accounts import service as accounts
 from app.features.seeds.service import import_path
 from tests.support import builders
 from tests.support.axe import violations
+from tests.support.keyboard import press, sign_in
 
 pytestmark = pytest.mark.usefixtures("broker")
 WEIGHT_LIMIT = 80_000  # bytes of a first load
@@ -54,7 +55,7 @@ def plain(browser: Browser, web: str) -> Iterator[Page]:
 def tab_to(page: Page, name: str) -> None:
     """Presses Tab until the control of that name has the focus."""
     for _ in range(60):
-        page.keyboard.press("Tab")
+        press(page, "Tab")
         focus = page.locator(":focus")
         if focus.count() and name in (focus.get_attribute("name"), focus.inner_text().strip()):
             return
@@ -62,23 +63,22 @@ def tab_to(page: Page, name: str) -> None:
 
 
 def test_from_the_link_to_a_set_of_seeds_by_keyboard(page: Page, link: str) -> None:
-    page.goto(f"{link}?next=/seeds")
-    page.keyboard.press("Enter")  # the button has the focus
+    sign_in(page, f"{link}?next=/seeds")
     expect(page.get_by_role("heading", name="No seeds yet")).to_be_visible()
-    page.keyboard.press("n")
+    press(page, "n")
     expect(page.get_by_role("heading", name="Import seeds")).to_be_visible()
     tab_to(page, "pasted")
     page.keyboard.insert_text(CODE)
     tab_to(page, "name")
     page.keyboard.type("Mine")
-    page.keyboard.press("Enter")
+    press(page, "Enter")
     expect(page.get_by_role("heading", name="Mine")).to_be_visible()
     expect(page.locator("pre.code")).to_contain_text("def total(xs):")
-    page.keyboard.press("g")
-    page.keyboard.press("s")
+    press(page, "g")
+    press(page, "s")
     expect(page.get_by_role("heading", name="Seeds")).to_be_visible()
-    page.keyboard.press("j")
-    page.keyboard.press("Enter")
+    press(page, "j")
+    press(page, "Enter")
     expect(page.get_by_role("heading", name="Mine")).to_be_visible()
 
 

@@ -102,10 +102,14 @@ def signed_in(session: Session, digest: str) -> SignedIn | None:
 
 
 def renew_session(session: Session, digest: str, lifetime: timedelta, step: timedelta) -> None:
-    """Moves the expiry to `lifetime` from now, written at most once per `step`."""
+    """Moves the expiry to `lifetime` from now, written at most once per `step`; what has ended meanwhile stays so."""
     session.execute(
         update(WebSession)
-        .where(WebSession.digest == digest, WebSession.expires_at < func.now() + lifetime - step)
+        .where(
+            WebSession.digest == digest,
+            WebSession.expires_at > func.now(),
+            WebSession.expires_at < func.now() + lifetime - step,
+        )
         .values(expires_at=from_now(lifetime))
     )
 

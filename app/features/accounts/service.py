@@ -87,6 +87,11 @@ def resolve_session(session: Session, secret: str) -> SignedIn | None:
     return found
 
 
+def session_stands(session: Session, secret: str) -> bool:
+    """Whether a session goes on. To look does not make it last longer: an open page is not somebody using it."""
+    return queries.signed_in(session, credentials.digest(secret)) is not None
+
+
 def sign_out(session: Session, signed_in: SignedIn) -> None:
     queries.delete_session(session, signed_in.digest)
     audit.record(session, signed_in.actor, "session.closed", f"users/{signed_in.actor.user_id}")

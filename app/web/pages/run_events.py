@@ -53,7 +53,7 @@ class Feed:
     def news(self) -> Counter[str]:
         """How many events of each kind are new. Raises SignedOut, Unavailable."""
         with unit_of_work() as session:
-            if accounts.resolve_session(session, self.secret) is None:
+            if not accounts.session_stands(session, self.secret):
                 raise SignedOut
             rows = feed.events_after(session, self.workspace_id, self.run_id, self._floor)
         fresh = [(number, kind) for number, kind in rows if number not in self._told]

@@ -10,7 +10,7 @@ from sqlalchemy import func, select, text
 from app.db import unit_of_work
 from app.domain.actor import Actor, Role
 from app.errors import InvalidInput
-from app.features.accounts import service
+from app.features.accounts import credentials, queries, service
 from app.models import ApiToken, AuditEvent, Membership, User, WebSession, Workspace
 from tests.support import builders
 
@@ -106,3 +106,33 @@ def test_a_person_acts_in_the_workspace_of_the_session(database: str) -> None:
         found = service.resolve_session(session, service.sign_in(session, link))
     assert found is not None
     assert (found.actor.workspace_id, found.actor.role, found.workspace) == (other.id, Role.VIEWER, "Second")
+
+
+def test_a_session_that_ends_while_it_is_used_is_not_brought_back(database: str) -> None:
+    actor = owner()
+    with unit_of_work() as session:
+        secret = service.sign_in(session, service.create_sign_in_link(session, actor))
+    with unit_of_work() as slow:
+        assert service.session_stands(slow, secret)
+        with unit_of_work() as other:
+            other.execute(text("update session set expires_at = now() - interval '1 second'"))
+        queries.renew_session(slow, credentials.digest(secret), service.SESSION_LIFETIME, service.SESSION_STEP)
+    with unit_of_work() as session:
+        assert service.resolve_session(session, secret) is None
+
+
+def test_use_makes_a_session_last_longer_and_a_look_does_not(database: str) -> None:
+    actor = owner()
+    with unit_of_work() as session:
+        secret = service.sign_in(session, service.create_sign_in_link(session, actor))
+        session.execute(text("update session set expires_at = now() + interval '1 hour'"))
+
+    def left_hours() -> float:
+        with unit_of_work() as session:
+            left = session.execute(select(WebSession.expires_at - func.now())).scalar_one()
+        return float(left.total_seconds()) / 3600
+
+    for look, lasts in ((service.session_stands, False), (service.resolve_session, True)):
+        with unit_of_work() as session:
+            assert look(session, secret)
+        assert (left_hours() > 2) is lasts
