@@ -15,7 +15,7 @@ from pathlib import Path
 from toolbox import ROOT, Toolbox, fail
 
 VERSIONS = ("3.11", "3.12", "3.13", "3.14")
-PACKAGES = ("pytest", "pytest-asyncio", "psutil", "hypothesis", "pydantic", "pydantic-settings")
+PACKAGES = ("pytest", "pytest-asyncio", "pytest-timeout", "psutil", "hypothesis", "pydantic", "pydantic-settings")
 SUITE = ("tests/contracts/sandboxes", "tests/sandboxes")
 ORDINARY_ID = 64_998
 HOME = ROOT / "build" / "sandbox"

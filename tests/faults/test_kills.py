@@ -81,16 +81,18 @@ def _run_with_kills(environment: dict[str, str], tmp_path: Path, run_id: int, ki
     return done
 
 
-def _compare(environment: dict[str, str], tmp_path: Path, kills: int, **config: object) -> None:
+def _compare(environment: dict[str, str], tmp_path: Path, kills: int, **config: object) -> int:
+    """Returns how many kills there were before the run was over."""
     actor = refining.owner_with_seeds(3)
     calm = refining.start(actor, **config)
     while refining.drive(calm):
         pass
     shaken = refining.start(actor, **config)
-    assert _run_with_kills(environment, tmp_path, shaken, kills, seed=kills) >= 1
+    done = _run_with_kills(environment, tmp_path, shaken, kills, seed=kills)
     report = refining.check(shaken)
     assert (report.state, report.problems) == ("finished", ())
     assert report.digest == refining.check(calm).digest
+    return done
 
 
 @pytest.mark.usefixtures("database", "broker")
@@ -98,7 +100,7 @@ def test_two_kills_change_no_result(
     environment: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(settings(), "worker_processes", 2)
-    _compare(environment, tmp_path, kills=2)
+    assert _compare(environment, tmp_path, kills=2) >= 1
 
 
 @pytest.mark.slow
@@ -108,4 +110,4 @@ def test_ten_kills_change_no_result(
 ) -> None:
     monkeypatch.setattr(settings(), "worker_processes", 2)
     environments = ["deduction", "abduction", "fuzzing", "induction"]
-    _compare(environment, tmp_path, kills=10, environments=environments, turns=6, attempts=16)
+    assert _compare(environment, tmp_path, kills=10, environments=environments, turns=6, attempts=16) == 10

@@ -132,10 +132,11 @@ async def test_memory_limit_is_on_top_of_the_interpreter(opener: Opener) -> None
 
 
 DRIVER = """
-import asyncio, sys
+import asyncio, signal, sys
 from app import registry
 from app.domain.ports import Call, Limits, Program
 async def main():
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # in the background, shells have it ignored
     async with registry.sandbox(sys.argv[1]).open(size=2) as sandbox:
         forever = Program("def f():\\n    while True: pass", (Call("f", ()),), Limits(600_000, 600_000))
         tasks = [asyncio.create_task(sandbox.run(forever, replica=r)) for r in (0, 0, 1)]
@@ -152,14 +153,17 @@ async def test_nothing_outlives_a_driver_that_is_killed(name: str, how: signal.S
     driver = subprocess.Popen(  # noqa: ASYNC220 - the line it prints is awaited below
         [sys.executable, "-c", DRIVER, name], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
     )
-    assert driver.stdout
-    with driver.stdout as output:
-        assert await asyncio.to_thread(output.readline) == "running\n"
-        inside = psutil.Process(driver.pid).children(recursive=True)
-        assert len(inside) >= 6
-        os.kill(driver.pid, how)
-        driver.wait()
-        await eventually(lambda: not any(child.is_running() for child in inside))
+    with driver:
+        try:
+            assert driver.stdout
+            assert await asyncio.to_thread(driver.stdout.readline) == "running\n"
+            inside = psutil.Process(driver.pid).children(recursive=True)
+            assert len(inside) >= 6
+            os.kill(driver.pid, how)
+            await eventually(lambda: driver.poll() is not None)
+            await eventually(lambda: not any(child.is_running() for child in inside))
+        finally:
+            driver.kill()
 
 
 async def test_many_runs_leave_no_descriptor(opener: Opener) -> None:
