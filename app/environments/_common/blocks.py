@@ -55,7 +55,9 @@ def _blocks(lines: list[str], *, unwrap: bool) -> list[Block]:
     found: list[Block] = []
     at = 0
     while at < len(lines):
-        if one := _ONE_LINE.fullmatch(lines[at]):
+        if not _may_be_fence(lines[at]):
+            at += 1
+        elif one := _ONE_LINE.fullmatch(lines[at]):
             found.append(Block(_language(one["language"]), one["text"]))
             at += 1
         elif opening := _OPENING.fullmatch(lines[at]):
@@ -91,7 +93,7 @@ def _end(lines: list[str], start: int, fence: str) -> tuple[int, int]:
     double = single = 0
     for at in range(start, len(lines)):
         line = lines[at]
-        closes = closing.fullmatch(line) is not None
+        closes = fence[:3] in line and closing.fullmatch(line) is not None
         if closes or _opens_known(line, fence):
             end = (at, at + closes)
             if double % 2 == single % 2 == 0:
@@ -102,7 +104,14 @@ def _end(lines: list[str], start: int, fence: str) -> tuple[int, int]:
     return first or (len(lines), len(lines))
 
 
+def _may_be_fence(line: str) -> bool:
+    """A quick look: hardly any line of a reply is one, and every line of every reply is looked at."""
+    return "```" in line or "~~~" in line
+
+
 def _opens_known(line: str, fence: str) -> bool:
+    if not _may_be_fence(line):
+        return False
     opening = _ONE_LINE.fullmatch(line) or _OPENING.fullmatch(line)
     if opening is None or not opening["fence"].startswith(fence):
         return False

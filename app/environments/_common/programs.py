@@ -86,6 +86,8 @@ def remarks(source: str, tree: ast.Module) -> list[str]:
         for node in ast.walk(tree)
         if isinstance(node, ast.Module | ast.FunctionDef | ast.ClassDef) and (doc := ast.get_docstring(node))
     ]
+    if "#" not in source:
+        return found
     tokens = tokenize.generate_tokens(io.StringIO(source).readline)
     try:
         found += [token.string for token in tokens if token.type == tokenize.COMMENT]
