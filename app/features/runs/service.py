@@ -27,6 +27,7 @@ def create(session: Session, actor: Actor, config: RunConfig) -> Run:
     Raises InvalidInput where the seed set is unknown or too small, or the run would be too large.
     """
     actor.require(Role.MEMBER)
+    queries.hold_seed_set(session, actor.workspace_id, config.seeds.set)
     size = size_of(session, actor.workspace_id, config)
     seeds = queries.chosen_seeds(session, size.seed_set.id, config.seeds.skip, config.seeds.count)
     run = Run(
