@@ -98,4 +98,4 @@ def _frozen(work: Work, actor: ApiActor, wanted: FrozenProblem) -> KnownProblem:
 def _answer(known: KnownProblem, given: GivenAnswer, number: int) -> Answer:
     if (given.answer is None) == (given.reply is None):
         raise InvalidForm({f"answers.{number}": "Give either `answer` or `reply`."})
-    return Answer(id=known.id, answer=given.answer, reply=given.reply)
+    return Answer.of(known.id, given.answer, given.reply)
