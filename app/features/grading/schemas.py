@@ -14,11 +14,22 @@ from app.domain.problem import Judgement, Problem, Verdict
 from app.domain.problem_codec import decode_problem
 from app.domain.values import LiteralError, Value, loads, parse_arguments, parse_literal
 from app.errors import AppError, InvalidForm
+from app.messages import by_field
 
 MAX_TEXT = 1 << 18  # characters of a program or an answer
 MAX_REPLY = 4 * MAX_TEXT  # with its reasoning
 # Numbers may serve as ids too: files of others often count their rows.
 Id = Annotated[str, BeforeValidator(lambda value: str(value) if type(value) is int else value), Field(min_length=1)]
+
+
+def _scalar(value: object) -> object:
+    if not isinstance(value, bool | int | float | str):
+        raise ValueError("must be a number, a text, true or false")
+    return value
+
+
+# Checked before the union is, whose members would each complain at a place of their own.
+_Option = Annotated[bool | int | float | str, BeforeValidator(_scalar)]
 
 
 class PlainProblem(BaseModel):
@@ -32,7 +43,7 @@ class PlainProblem(BaseModel):
     inputs: list[str] = Field(min_length=1, max_length=1_000)
     outputs: list[str] = Field(max_length=1_000)
     message: str = Field(default="", max_length=MAX_TEXT)
-    options: dict[str, bool | int | float | str] = Field(default_factory=dict)
+    options: dict[str, _Option] = Field(default_factory=dict)
     values: Literal["python", "canonical"] = "python"
 
 
@@ -160,7 +171,7 @@ def _known_environment(problem: Problem) -> Problem:
     try:
         environment.Options.model_validate(dict(problem.options))
     except ValidationError as error:
-        raise InvalidForm(_by_field(error, "options.")) from error
+        raise InvalidForm(by_field(error, "options")) from error
     return problem
 
 
@@ -170,11 +181,4 @@ def _validated(schema: type[Any], data: object) -> Any:
     try:
         return schema.model_validate(data)
     except ValidationError as error:
-        raise InvalidForm(_by_field(error)) from error
-
-
-def _by_field(error: ValidationError, prefix: str = "") -> dict[str, str]:
-    found: dict[str, str] = {}
-    for item in error.errors(include_url=False):
-        found.setdefault(prefix + ".".join(map(str, item["loc"])), item["msg"].removeprefix("Value error, "))
-    return found
+        raise InvalidForm(by_field(error)) from error

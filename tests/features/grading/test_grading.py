@@ -166,7 +166,7 @@ async def test_trouble_of_ours_is_an_error_and_never_a_zero(tmp_path: Path) -> N
         ('"\\ud800"', "line 2, line", "JSON object"),
         ({"id": "double"}, "line 2, answer", "Give either"),
         ({"id": "double", "answer": "1", "reply": "1"}, "line 2, answer", "Give either"),
-        ({"id": "double", "answer": 5}, "line 2, answer", "string"),
+        ({"id": "double", "answer": 5}, "line 2, answer", "must be text"),
         ({"answer": "1"}, "line 2, id", "required"),
         ({"id": "nobody", "answer": "1"}, "line 2, id", "no problem 'nobody'"),
     ],
