@@ -77,8 +77,15 @@ class Settings(BaseSettings):
             if url.startswith(prefix):
                 return "postgresql+psycopg://" + url.removeprefix(prefix)
         if not url.startswith("postgresql+psycopg://"):
-            raise ValueError("DATABASE_URL must start with postgresql://")
+            raise ValueError("must start with postgresql://")
         return url
+
+
+def variable(name: str) -> str:
+    """The environment variable of a setting, by its name here or in an error."""
+    field = Settings.model_fields.get(name)
+    alias = field.validation_alias if field else name
+    return str(alias) if alias else f"CAIRN_{name.upper()}"
 
 
 @lru_cache

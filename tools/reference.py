@@ -6,10 +6,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-from pydantic import AliasChoices
 from pydantic_core import PydanticUndefined
 
-from app.config import Settings
+from app.config import Settings, variable
 from app.engines.openai.options import StudentOptions
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
@@ -28,11 +27,9 @@ variable, and the key itself is never stored. See [models.md](models.md).
 def configuration() -> str:
     rows = ["| variable | default | meaning |", "|---|---|---|"]
     for name, field in Settings.model_fields.items():
-        alias = field.validation_alias
-        variable = str(alias) if alias and not isinstance(alias, AliasChoices) else f"CAIRN_{name.upper()}"
         default = "" if field.default in (None, PydanticUndefined) else str(field.default)
         shown = f"`{default}`" if default else "one per core" if field.default_factory else ""
-        rows.append(f"| `{variable}` | {shown} | {field.description} |")
+        rows.append(f"| `{variable(name)}` | {shown} | {field.description} |")
     keys = str(StudentOptions.model_fields["api_key_variable"].default)
     return _CONFIGURATION.format(settings="\n".join(rows), keys=keys)
 

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
+from typing import NoReturn
 
 import typer
+from pydantic import ValidationError
 
 from app.cli import doctor, export, refine, seeds, signin, up, verify
+from app.config import Settings, variable
 from app.errors import AppError, InvalidForm
+from app.messages import by_field
 
 app = typer.Typer(
     name="cairn",
@@ -26,14 +31,22 @@ app.command("verify")(verify.command)
 app.command("doctor")(doctor.command)
 
 
+def _refuse(errors: Mapping[str, str]) -> NoReturn:
+    for field, message in errors.items():
+        print(f"cairn: {field}: {message}", file=sys.stderr)
+    sys.exit(1)
+
+
 def main() -> None:
     """Runs the command; what a person can act on is one line on stderr and status 1, not a traceback."""
     try:
         app()
     except InvalidForm as error:
-        for field, message in error.errors.items():
-            print(f"cairn: {field}: {message}", file=sys.stderr)
-        sys.exit(1)
+        _refuse(error.errors)
+    except ValidationError as error:
+        if error.title != Settings.__name__:
+            raise  # what comes from files and options is translated where it is read: this is a mistake of ours
+        _refuse({variable(name): message for name, message in by_field(error).items()})
     except AppError as error:
         print(f"cairn: {error}", file=sys.stderr)
         sys.exit(1)

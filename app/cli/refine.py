@@ -25,7 +25,7 @@ from app.features.runs.summary import RunSummary
 from app.features.seeds.service import import_path
 from app.local.folder import Serving
 
-# Exit status of a run that paused or failed, so that scripts notice.
+# Exit status of a run that did not finish, so that scripts notice.
 _INCOMPLETE = 3
 _RESPAWN_S = 1.0
 
@@ -58,7 +58,7 @@ def command(
     """Grow a run here and now, and print its summary.
 
     Options go before the YAML file's settings, and these before the preset's. The run is kept: `cairn up` shows it.
-    Exit status 3 means that the run paused or failed.
+    Exit status 3 means that the run paused or was cancelled.
     """
     given: dict[str, object] = {
         "environments": environment or None,

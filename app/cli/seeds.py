@@ -16,11 +16,12 @@ from rich.table import Table
 from app.cli import context
 from app.db import unit_of_work
 from app.domain.actor import Actor
-from app.errors import InvalidInput
+from app.errors import InvalidForm, InvalidInput
 from app.features.seeds import queries
 from app.features.seeds.schemas import ImportOptions, ImportReport
 from app.features.seeds.service import import_path
 from app.local.folder import Serving
+from app.messages import by_field
 
 app = typer.Typer(no_args_is_help=True, help="Import seeds, the real code that problems grow from, and list them.")
 
@@ -78,9 +79,8 @@ def _options(**given: object) -> ImportOptions:
     try:
         return ImportOptions.model_validate(given)
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        option = "--" + str(first["loc"][0]).replace("_", "-")
-        raise InvalidInput(first["msg"], field=option, remedy="See cairn seeds import --help.") from error
+        wrong = by_field(error).items()
+        raise InvalidForm({f"--{name.replace('_', '-')}": message for name, message in wrong}) from error
 
 
 def _import(actor: Actor, path: Path, name: str, options: ImportOptions, told: context.Told) -> ImportReport:

@@ -13,7 +13,7 @@ from app.domain.difficulty import wilson
 from app.features.runs import queries
 from app.features.runs.summary import BINS, ArmSummary, RunSummary, summarise
 
-OVER = frozenset({"finished", "cancelled", "failed", "paused"})
+OVER = frozenset({"finished", "cancelled", "paused"})
 _POLL_S = 0.5
 
 

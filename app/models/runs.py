@@ -29,11 +29,11 @@ class ModelProfile(Base):
 
 
 class Run(Base):
-    """One refinement job. `config` is the whole RunConfig; `error` tells why it paused or failed by itself."""
+    """One refinement job. `config` is the whole RunConfig; `error` tells why it paused by itself."""
 
     __tablename__ = "run"
     __table_args__ = (
-        CheckConstraint("state in ('running', 'paused', 'cancelled', 'finished', 'failed')", name="state"),
+        CheckConstraint("state in ('running', 'paused', 'cancelled', 'finished')", name="state"),
         Index("ix_run_workspace_id_state", "workspace_id", "state"),
     )
 

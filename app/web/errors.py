@@ -28,6 +28,7 @@ from app.errors import (
     Unauthenticated,
     Unavailable,
 )
+from app.messages import words
 from app.web.render import wants_fragment
 
 RETRY_AFTER_S = 5
@@ -128,18 +129,16 @@ def _on_invalid_request(request: Request, error: RequestValidationError) -> Resp
         place, *path = item["loc"]
         if place == "path":  # an id that is none: there is nothing at this address
             return answer(request, NotFound("There is nothing at this address."))
-        found.setdefault(".".join(map(str, path)) or str(place), _in_our_words(item))
+        if item["type"] == "json_invalid":
+            path = []  # what stands there is no field, but how far the body could be read
+        message = "This must be a file." if _is_no_file(item) else words(item)
+        found.setdefault(".".join(map(str, path)) or str(place), message)
     return answer(request, InvalidForm(found))
 
 
-def _in_our_words(item: dict[str, Any]) -> str:
-    kind = item["type"]
-    if kind == "missing":
-        return "This is required."
-    if kind == "extra_forbidden":
-        return "There is no such field; remove it or check its spelling."
-    message: str = item["msg"].removeprefix("Value error, ")
-    return message[:1].upper() + message[1:] + ("" if message.endswith(".") else ".")
+def _is_no_file(item: dict[str, Any]) -> bool:
+    """Whether a text came where a form wants a file: FastAPI's own rule, which tells of its classes."""
+    return item["type"] == "value_error" and "Expected UploadFile" in item["msg"]
 
 
 def _on_http_error(request: Request, error: HTTPException) -> Response:

@@ -9,9 +9,10 @@ from pydantic import BaseModel, Field, ValidationError
 
 from app.db import Session
 from app.domain.actor import Actor
-from app.errors import AppError, InvalidInput
+from app.errors import AppError, InvalidForm
 from app.features.review import service
 from app.features.review.schemas import Ballot, Outcome
+from app.messages import by_field
 
 
 class ReviewForm(BaseModel):
@@ -60,5 +61,4 @@ def _ballot(form: ReviewForm) -> Ballot:
             seen=form.seen,
         )
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        raise InvalidInput(first["msg"].removeprefix("Value error, "), field=str(first["loc"][0])) from error
+        raise InvalidForm(by_field(error)) from error

@@ -219,9 +219,7 @@ def upgrade() -> None:
         sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.Column("finished_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("archived_at", sa.DateTime(timezone=True), nullable=True),
-        sa.CheckConstraint(
-            "state in ('running', 'paused', 'cancelled', 'finished', 'failed')", name=op.f("ck_run_state")
-        ),
+        sa.CheckConstraint("state in ('running', 'paused', 'cancelled', 'finished')", name=op.f("ck_run_state")),
         sa.ForeignKeyConstraint(["created_by"], ["user.id"], name=op.f("fk_run_created_by"), ondelete="SET NULL"),
         sa.ForeignKeyConstraint(["seed_set_id"], ["seed_set.id"], name=op.f("fk_run_seed_set_id")),
         sa.ForeignKeyConstraint(["student_profile_id"], ["model_profile.id"], name=op.f("fk_run_student_profile_id")),

@@ -32,7 +32,7 @@ ANONYMOUS = ("/signin", "/signin/{token}")  # to somebody who is signed in they 
 
 # The pages of a path where one sample is not enough, or where it says nothing without a query.
 SAMPLES = {
-    "/runs": ("/runs", "/runs?state=failed", "/runs?state=paused"),
+    "/runs": ("/runs", "/runs?state=cancelled", "/runs?state=paused"),
     "/runs/new": ("/runs/new", "/runs/new?from={run_id}"),
     "/runs/{run_id:int}": ("/runs/{run_id}", "/runs/{paused_run_id}"),
     "/runs/{run_id}/tree": ("/runs/{run_id}/tree", "/runs/{run_id}/tree?node={invalid_id}"),

@@ -118,14 +118,14 @@ def test_a_launch_writes_the_run_with_its_chains(page: Visitor, seeds: SeedSet) 
 @pytest.mark.parametrize(
     ("changes", "field", "says"),
     [
-        ({"attempts": "0"}, "attempts", "greater than or equal to 1"),
-        ({"turns": "many"}, "turns", "valid integer"),
+        ({"attempts": "0"}, "attempts", "1 or more"),
+        ({"turns": "many"}, "turns", "whole number"),
         ({"seeds.count": "900"}, "seeds.count", "asks for 900"),
         ({"seeds.set": "gone"}, "seeds.set", "no seed set named 'gone'"),
         ({"target.low": "0.9", "target.high": "0.1"}, "target.high", "below"),
         ({"minimum_verdicts": "5"}, "minimum_verdicts", "only 4 attempts"),
         ({"environments": []}, "environments", "at least 1"),
-        ({"environment_options.induction.inputs": "1"}, "environment_options.induction.inputs", "greater"),
+        ({"environment_options.induction.inputs": "1"}, "environment_options.induction.inputs", "or more"),
         ({"teacher.engine": "openai"}, "teacher.options.base_url", "required"),
     ],
 )

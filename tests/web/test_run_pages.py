@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 
 import pytest
+import sqlalchemy
 
 from app.db import unit_of_work
 from app.domain.actor import Actor, Role
@@ -70,9 +71,21 @@ def test_filters(page: Visitor, ada: Actor) -> None:
     assert "No run matches" in page.get("/runs?archived=true").text
 
 
+def test_the_states_to_filter_by_are_those_that_a_run_can_come_to(page: Visitor, run: Run) -> None:
+    reached = {"running", "paused", "cancelled", "finished"}  # by starting, pausing, cancelling and growing to the end
+    with unit_of_work() as session:
+        (allowed,) = session.execute(
+            sqlalchemy.text("select pg_get_constraintdef(oid) from pg_constraint where conname = 'ck_run_state'")
+        ).scalars()
+    assert set(re.findall(r"'(\w+)'", allowed)) == reached
+    assert set(re.findall(r"[?&]state=(\w+)", "".join(links(page.get("/runs").text)))) == reached
+    for path in ("/runs", "/api/v1/runs"):
+        assert {page.get(f"{path}?state={state}").status_code for state in reached} == {200}
+
+
 @pytest.mark.parametrize(
     ("query", "field"),
-    [("state=sleeping", "state"), ("sort=cost", "sort"), ("before=0", "before"), ("after=x", "after")],
+    [("state=failed", "state"), ("sort=cost", "sort"), ("before=0", "before"), ("after=x", "after")],
 )
 def test_an_unknown_filter_is_named(page: Visitor, query: str, field: str) -> None:
     answer = page.get(f"/runs?{query}")

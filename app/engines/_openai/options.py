@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import json
 import os
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, HttpUrl, field_validator
 
 from app.errors import EngineError
+from app.messages import Spelled
 
 # Fields of the request that follow from other options, or that would change the shape of the reply.
 _OURS = frozenset({"model", "messages", "prompt", "n", "seed", "stop", "stream", "echo", "temperature", "top_p"})
 _OURS |= {"max_tokens", "max_completion_tokens"}
+_KEY_VARIABLE = Spelled(
+    "CAIRN_MODEL_KEY(_[A-Z0-9_]+)?", "must be CAIRN_MODEL_KEY, or CAIRN_MODEL_KEY_ and a name in capital letters"
+)
 _OPTIONAL = ("temperature", "top_p")
 
 
@@ -27,10 +31,9 @@ class Sampling(BaseModel):
         max_length=300,
         description="Name that the server's answers carry, where it differs from `model`: a dated version, say.",
     )
-    api_key_variable: str = Field(
+    # Only variables made for this: a run must not be able to send another secret of the worker to its server.
+    api_key_variable: Annotated[str, _KEY_VARIABLE] = Field(
         default="CAIRN_MODEL_KEY",
-        # Only variables made for this: a run must not be able to send another secret of the worker to its server.
-        pattern=r"^CAIRN_MODEL_KEY(_[A-Z0-9_]+)?$",
         description="Environment variable of the worker that holds the key; the key itself is never stored.",
     )
     temperature: float = Field(default=1.0, ge=0, le=2, allow_inf_nan=False)

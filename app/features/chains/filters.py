@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
 
 from app import registry
+from app.messages import Spelled
 
 
 def _blank_is_none(value: object) -> object:
@@ -21,6 +22,11 @@ Arm = Annotated[Literal["main", "baseline"] | None, _Open]
 ChainState = Annotated[Literal["open", "finished", "failed", "quarantined", "cancelled"] | None, _Open]
 BinName = Annotated[Literal["easy", "easy-medium", "medium", "hard"] | None, _Open]
 ReviewState = Annotated[Literal["waiting", "approved", "rejected"] | None, _Open]
+_ROW = r"[cv]\d{1,18}"
+_Row = Annotated[str, Spelled(f"({_ROW})?", "must be a node, such as c12 for a chain or v34 for a variant")]
+_Rows = Annotated[
+    str, Field(max_length=4_000), Spelled(f"({_ROW}(,{_ROW})*)?", "must be nodes with commas between, such as c12,v34")
+]
 Sort = Literal["position", "-position", "usable", "-usable", "bins", "-bins"]
 
 
@@ -88,12 +94,13 @@ class TreeQuery(VariantFilter):
     """A page of the tree grid: what is shown, which node is chosen, and which nodes are folded."""
 
     sort: Annotated[Sort, _InOrder] = "position"
-    node: str = Field(default="", pattern=r"^(c?\d{1,18})?$", description="The chosen variant, or c12 for chain 12.")
+    node: Annotated[str, Spelled(r"(c?\d{1,18})?", "must be the id of a variant, or c12 for chain 12")] = Field(
+        default="", description="The chosen variant, or c12 for chain 12."
+    )
     fold: bool = Field(default=False, description="Fold all chains but the flipped ones.")
-    flip: str = Field(default="", max_length=4_000, pattern=r"^([cv]\d{1,18}(,[cv]\d{1,18})*)?$", description="Nodes "
-                      "that are not as `fold` has them: c12 is a chain, v34 a variant.")  # fmt: skip
-    after: str = Field(default="", max_length=20, pattern=r"^([cv]\d{1,18})?$", description="The row before the page.")
-    before: str = Field(default="", max_length=20, pattern=r"^([cv]\d{1,18})?$", description="The row after the page.")
+    flip: _Rows = Field(default="", description="Nodes that are not as `fold` has them: c12 is a chain, v34 a variant.")
+    after: _Row = Field(default="", description="The row before the page.")
+    before: _Row = Field(default="", description="The row after the page.")
 
     @property
     def chosen(self) -> tuple[str, int]:

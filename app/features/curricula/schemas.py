@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
 from app.domain.difficulty import BROAD, KEPT, NARROW, Bin
 from app.errors import InvalidForm
+from app.messages import Spelled, by_field
 
 # `kept` leaves no usable variant out: what lies in no broad bin is called unbinned. The first bin that fits counts.
 SETS: dict[str, tuple[Bin, ...]] = {"broad": BROAD, "narrow": NARROW, "kept": (*BROAD, Bin("unbinned", KEPT))}
 Order = Literal["easiest_first", "hardest_first", "position", "shuffled"]
 RowId = Annotated[int, Field(ge=1, lt=2**63)]
-Name = Annotated[str, Field(max_length=100, pattern=r"^\P{C}+$")]
+Name = Annotated[str, Field(max_length=100), Spelled("[ -~]+", "must be the name of an environment")]
 
 
 class Selection(BaseModel):
@@ -48,13 +49,14 @@ class Selection(BaseModel):
     order: Order = Field(default="easiest_first", description="Order of the rows.")
     seed: int = Field(default=0, ge=0, lt=2**63, description="Random seed of the drawing and of the shuffled order.")
 
-    @model_validator(mode="after")
-    def _known_bins(self) -> Self:
-        known = [b.name for b in SETS[self.bin_set]]
-        unknown = sorted(set(self.bins) - set(known))
-        if unknown:
-            raise ValueError(f"the {self.bin_set} set has no bin {unknown[0]!r}; it has {', '.join(known)}")
-        return self
+    @field_validator("bins")
+    @classmethod
+    def _known_bins(cls, names: list[str], info: ValidationInfo) -> list[str]:
+        if bin_set := info.data.get("bin_set"):  # else that is wrong, and says so
+            known = [b.name for b in SETS[bin_set]]
+            if unknown := sorted(set(names) - set(known)):
+                raise ValueError(f"the {bin_set} set has no bin {unknown[0]!r}; it has {', '.join(known)}")
+        return names
 
     @property
     def bins_of_set(self) -> tuple[Bin, ...]:
@@ -66,12 +68,4 @@ def parse_selection(data: object) -> Selection:
     try:
         return Selection.model_validate(data)
     except ValidationError as error:
-        errors: dict[str, str] = {}
-        for item in error.errors(include_url=False):
-            # A rule over several fields carries no place of its own; the only one here is about the bins.
-            field = ".".join(map(str, item["loc"])) or ("bins" if item["type"] == "value_error" else "selection")
-            message = item["msg"].removeprefix("Value error, ")
-            if item["type"] == "extra_forbidden":
-                message = "there is no such setting; remove it or check its spelling"
-            errors.setdefault(field, message)
-        raise InvalidForm(errors) from error
+        raise InvalidForm(by_field(error, whole="selection")) from error

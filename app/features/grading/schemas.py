@@ -14,10 +14,22 @@ from app.domain.problem import Judgement, Problem, Verdict
 from app.domain.problem_codec import decode_problem
 from app.domain.values import LiteralError, Value, loads, parse_arguments, parse_literal
 from app.errors import AppError, InvalidForm
+from app.messages import by_field
 
 MAX_TEXT = 1 << 18  # characters of a program or an answer
+MAX_REPLY = 4 * MAX_TEXT  # with its reasoning
 # Numbers may serve as ids too: files of others often count their rows.
 Id = Annotated[str, BeforeValidator(lambda value: str(value) if type(value) is int else value), Field(min_length=1)]
+
+
+def _scalar(value: object) -> object:
+    if not isinstance(value, bool | int | float | str):
+        raise ValueError("must be a number, a text, true or false")
+    return value
+
+
+# Checked before the union is, whose members would each complain at a place of their own.
+_Option = Annotated[bool | int | float | str, BeforeValidator(_scalar)]
 
 
 class PlainProblem(BaseModel):
@@ -31,22 +43,42 @@ class PlainProblem(BaseModel):
     inputs: list[str] = Field(min_length=1, max_length=1_000)
     outputs: list[str] = Field(max_length=1_000)
     message: str = Field(default="", max_length=MAX_TEXT)
-    options: dict[str, bool | int | float | str] = Field(default_factory=dict)
+    options: dict[str, _Option] = Field(default_factory=dict)
     values: Literal["python", "canonical"] = "python"
 
 
-class Answer(BaseModel):
-    """What is to be graded: a bare `answer`, or a model's whole `reply` with its fenced block."""
+class PlainAnswer(BaseModel):
+    """An answer as a file has it: a bare `answer`, or a model's whole `reply` with its fenced block."""
 
     model_config = ConfigDict(frozen=True)
 
     id: Id
-    answer: str | None = Field(default=None, max_length=MAX_TEXT)
-    reply: str | None = Field(default=None, max_length=4 * MAX_TEXT)
+    answer: str | None = None
+    reply: str | None = None
 
-    def as_reply(self) -> str:
-        """The reply that an environment judges."""
-        return self.reply if self.reply is not None else fenced(self.answer or "")
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What is to be graded: a reply as an environment reads it, or what it comes to without being read."""
+
+    id: str
+    reply: str
+    verdict: Judgement | None = None
+
+    @classmethod
+    def of(cls, name: str, answer: str | None, reply: str | None) -> Answer:
+        """From a bare answer or a whole reply. One that is too long is wrong, whatever stands in it, and not kept."""
+        if reply is not None:
+            return _too_long(name, "reply", reply, MAX_REPLY) or cls(name, reply)
+        text = answer or ""
+        return _too_long(name, "answer", text, MAX_TEXT) or cls(name, fenced(text))
+
+
+def _too_long(name: str, what: str, text: str, longest: int) -> Answer | None:
+    if len(text) <= longest:
+        return None
+    detail = f"The {what} has {len(text):,} characters; at most {longest:,} are read."
+    return Answer(name, "", Judgement(Verdict.FAILED, "too_long", detail))
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,10 +113,10 @@ class Graded(BaseModel):
 
 def read_answer(data: object) -> Answer:
     """Raises InvalidForm."""
-    answer: Answer = _validated(Answer, data)
-    if (answer.answer is None) == (answer.reply is None):
+    plain: PlainAnswer = _validated(PlainAnswer, data)
+    if (plain.answer is None) == (plain.reply is None):
         raise InvalidForm({"answer": "give either `answer`, the bare answer, or `reply`, the model's whole reply"})
-    return answer
+    return Answer.of(plain.id, plain.answer, plain.reply)
 
 
 def read_problem(data: object) -> KnownProblem:
@@ -139,7 +171,7 @@ def _known_environment(problem: Problem) -> Problem:
     try:
         environment.Options.model_validate(dict(problem.options))
     except ValidationError as error:
-        raise InvalidForm(_by_field(error, "options.")) from error
+        raise InvalidForm(by_field(error, "options")) from error
     return problem
 
 
@@ -149,11 +181,4 @@ def _validated(schema: type[Any], data: object) -> Any:
     try:
         return schema.model_validate(data)
     except ValidationError as error:
-        raise InvalidForm(_by_field(error)) from error
-
-
-def _by_field(error: ValidationError, prefix: str = "") -> dict[str, str]:
-    found: dict[str, str] = {}
-    for item in error.errors(include_url=False):
-        found.setdefault(prefix + ".".join(map(str, item["loc"])), item["msg"].removeprefix("Value error, "))
-    return found
+        raise InvalidForm(by_field(error)) from error

@@ -103,8 +103,8 @@ async def _grade(
         broken = None if known.checked else await _check_once(known, sandbox, checks)
         if broken is not None:
             return [Graded.of(answer.id, broken) for answer in answers]
-        judgements = await _judge(known, [answer.as_reply() for answer in answers], sandbox)
-        return [Graded.of(a.id, judgement) for a, judgement in zip(answers, judgements, strict=True)]
+        read = iter(await _judge(known, [answer.reply for answer in answers if answer.verdict is None], sandbox))
+        return [Graded.of(answer.id, answer.verdict or next(read)) for answer in answers]
     finally:
         free.put_nowait(sandbox)
 

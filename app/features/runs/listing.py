@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import func, or_, select
+from sqlalchemy import func, select
 
 from app.db import Session
 from app.domain.difficulty import Tally
@@ -95,15 +95,15 @@ def rows(session: Session, found: Sequence[tuple[Run, str]]) -> list[RunRow]:
 
 
 def in_trouble(session: Session, workspace_id: int, limit: int = 5) -> list[Run]:
-    """The newest runs that paused by themselves or failed, archived ones left out."""
+    """The newest runs that paused by themselves, archived ones left out."""
     return list(
         session.execute(
             select(Run)
             .where(
                 Run.workspace_id == workspace_id,
                 Run.archived_at.is_(None),
-                Run.state.in_(("paused", "failed")),
-                or_(Run.error != "", Run.state == "failed"),
+                Run.state == "paused",
+                Run.error != "",
             )
             .order_by(Run.id.desc())
             .limit(limit)

@@ -52,6 +52,15 @@ def seed_set_named(session: Session, workspace_id: int, name: str) -> SeedSet | 
     return session.execute(select(SeedSet).where(SeedSet.workspace_id == workspace_id, SeedSet.name == name)).scalar()
 
 
+def hold_seed_set(session: Session, workspace_id: int, name: str) -> None:
+    """Keeps the set from being deleted before this transaction ends; waits for the end of a deletion under way."""
+    session.execute(
+        select(SeedSet.id)
+        .where(SeedSet.workspace_id == workspace_id, SeedSet.name == name)
+        .with_for_update(read=True, key_share=True)
+    )
+
+
 def chosen_seeds(session: Session, seed_set_id: int, skip: int, count: int | None) -> list[int]:
     """Ids in the order of the set."""
     return list(

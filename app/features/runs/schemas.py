@@ -13,6 +13,7 @@ from app import registry
 from app.domain.difficulty import KEPT, Band
 from app.domain.text import UNSTORABLE, storable
 from app.errors import AppError, InvalidForm, InvalidInput
+from app.messages import by_field
 
 Rate = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 
@@ -138,7 +139,7 @@ def parse(data: object) -> RunConfig:
     try:
         config = RunConfig.model_validate(data)
     except ValidationError as error:
-        raise InvalidForm(_by_field(error)) from error
+        raise InvalidForm(by_field(error)) from error
     errors: dict[str, str] = {}
     environments: dict[str, dict[str, object]] = {}
     for name, options in config.environment_options.items():
@@ -146,7 +147,9 @@ def parse(data: object) -> RunConfig:
             environment = registry.environment(name)
             environments[name] = _typed(environment.Options, options, f"environment_options.{name}", errors)
         else:
-            errors[f"environment_options.{name}"] = "names an environment that this run does not use"
+            errors[f"environment_options.{name}"] = (
+                "This run does not use that environment; name it in `environments`, or leave this out."
+            )
     models: dict[str, ModelChoice] = {}
     for role in ("teacher", "student"):
         choice: ModelChoice = getattr(config, role)
@@ -172,7 +175,7 @@ def _strange_text(data: object) -> dict[str, str]:
         pairs = value.items() if isinstance(value, Mapping) else enumerate(value) if isinstance(value, list) else ()
         left += [(f"{path}.{name}".removeprefix("."), inner) for name, inner in pairs]
         if UNSTORABLE.search(path) or (isinstance(value, str) and UNSTORABLE.search(value)):
-            found[storable(path)] = "this holds NUL or half a surrogate pair, which is no text"
+            found[storable(path)] = "This holds NUL or half a surrogate pair, which is no text."
     return found
 
 
@@ -181,20 +184,8 @@ def _typed(schema: type[BaseModel], data: object, prefix: str, errors: dict[str,
     try:
         return schema.model_validate(data).model_dump(mode="json", exclude_unset=True)
     except ValidationError as error:
-        errors |= _by_field(error, prefix)
+        errors |= by_field(error, prefix)
         return {}
-
-
-def _by_field(error: ValidationError, prefix: str = "") -> dict[str, str]:
-    """Dotted field -> what is wrong with it, in the words of the schema."""
-    found: dict[str, str] = {}
-    for item in error.errors(include_url=False):
-        field = ".".join([*([prefix] if prefix else []), *map(str, item["loc"])]) or "config"
-        message = item["msg"].removeprefix("Value error, ")
-        if item["type"] == "extra_forbidden":
-            message = "there is no such setting; remove it or check its spelling"
-        found.setdefault(field, message)
-    return found
 
 
 def to_yaml(config: RunConfig) -> str:

@@ -27,6 +27,7 @@ def create(session: Session, actor: Actor, config: RunConfig) -> Run:
     Raises InvalidInput where the seed set is unknown or too small, or the run would be too large.
     """
     actor.require(Role.MEMBER)
+    queries.hold_seed_set(session, actor.workspace_id, config.seeds.set)
     size = size_of(session, actor.workspace_id, config)
     seeds = queries.chosen_seeds(session, size.seed_set.id, config.seeds.skip, config.seeds.count)
     run = Run(
@@ -59,9 +60,9 @@ def pause(session: Session, actor: Actor, run_id: int) -> Run:
 
 
 def resume(session: Session, actor: Actor, run_id: int) -> Run:
-    """Goes on with a paused or failed run. Raises Conflict in any other state."""
+    """Goes on with a paused run. Raises Conflict in any other state."""
     run = _writable(session, actor, run_id)
-    _expect(run, "paused", "failed")
+    _expect(run, "paused")
     run.state = "running"
     run.error = ""
     _send_lanes(session, run.id, queries.slot_count(session, run.id))
@@ -71,7 +72,7 @@ def resume(session: Session, actor: Actor, run_id: int) -> Run:
 def cancel(session: Session, actor: Actor, run_id: int) -> Run:
     """Ends the run for good. What is measured stays; chains under way are fenced off at once."""
     run = _writable(session, actor, run_id)
-    _expect(run, "running", "paused", "failed")
+    _expect(run, "running", "paused")
     run.state = "cancelled"
     queries.cancel_chains(session, run.id)
     queries.stamp_end(session, run.id)

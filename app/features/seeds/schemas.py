@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from app.messages import Spelled
 
 Kind = Literal["solution", "snippet"]
 Format = Literal["jsonl", "parquet", "zip", "folder", "file", "text"]
@@ -26,10 +28,8 @@ class ImportOptions(BaseModel):
         default="snippet",
         description="solution: a whole program, which must parse; snippet: a piece, drawn where files come in.",
     )
-    language: str = Field(
-        default="python",
-        pattern=r"^[a-z0-9+#.-]{1,40}$",
-        description="Programming language; which source files are read.",
+    language: Annotated[str, Spelled(r"[a-z0-9+#.-]{1,40}", "must be a language in small letters, such as python")] = (
+        Field(default="python", description="Programming language; which source files are read.")
     )
     licence: str = Field(default="", max_length=200, description="SPDX name, where the seeds do not say their own.")
     source: str = Field(default="", max_length=500, description="Where the seeds come from, where they do not say it.")

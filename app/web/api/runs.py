@@ -34,8 +34,8 @@ class RunOut(BaseModel):
 
     id: int
     name: str
-    state: Literal["running", "paused", "cancelled", "finished", "failed"]
-    error: str = Field(description="Why it paused or failed by itself; empty otherwise.")
+    state: Literal["running", "paused", "cancelled", "finished"]
+    error: str = Field(description="Why it paused by itself; empty otherwise.")
     created_at: datetime
     finished_at: datetime | None
     archived: bool
@@ -73,7 +73,7 @@ class RunDetail(RunOut):
 def list_runs(
     work: Work,
     actor: ApiActor,
-    state: Literal["running", "paused", "cancelled", "finished", "failed"] | None = None,
+    state: Literal["running", "paused", "cancelled", "finished"] | None = None,
     archived: bool = False,
     q: Annotated[str, Query(max_length=200, description="Part of the name.")] = "",
     before: Annotated[int | None, Query(ge=1, le=BIGGEST_ID)] = None,

@@ -13,6 +13,7 @@ from app.errors import InvalidForm, TooManyRequests
 from app.features.exports import service as exports
 from app.features.grading.schemas import Answer, Graded, KnownProblem, read_problem
 from app.features.grading.service import grade_some
+from app.messages import Spelled
 from app.web.deps import BIGGEST_ID, ApiActor, Work
 
 router = APIRouter(tags=["score"])
@@ -37,7 +38,7 @@ class FrozenProblem(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     curriculum: int = Field(ge=1, le=BIGGEST_ID)
-    revision: str = Field(default="latest", pattern="^([0-9a-f]{64}|latest)$")
+    revision: Annotated[str, Spelled("[0-9a-f]{64}|latest", "must be a SHA-256, or `latest`")] = "latest"
     id: str = Field(min_length=1, max_length=200)
 
 
@@ -98,4 +99,4 @@ def _frozen(work: Work, actor: ApiActor, wanted: FrozenProblem) -> KnownProblem:
 def _answer(known: KnownProblem, given: GivenAnswer, number: int) -> Answer:
     if (given.answer is None) == (given.reply is None):
         raise InvalidForm({f"answers.{number}": "Give either `answer` or `reply`."})
-    return Answer(id=known.id, answer=given.answer, reply=given.reply)
+    return Answer.of(known.id, given.answer, given.reply)

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from app.errors import InvalidForm
 from app.features.seeds import queries, service
 from app.features.seeds.schemas import ImportOptions, ImportReport, Kind, SeedRow, SetRow
+from app.messages import by_field
 from app.web.deps import BIGGEST_ID, ApiActor, Id, Work
 
 router = APIRouter(prefix="/seed-sets", tags=["seeds"])
@@ -160,7 +161,7 @@ def import_seed_set(
             skip_bad=skip_bad,
         )
     except ValidationError as error:
-        raise InvalidForm({str(item["loc"][0]): item["msg"] for item in error.errors()}) from error
+        raise InvalidForm(by_field(error)) from error
     return ImportOut.of(service.import_file(work, actor, file.file, file.filename or "", name, options))
 
 

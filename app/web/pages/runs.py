@@ -18,7 +18,7 @@ from app.web.navigation import NavItem
 NAV = NavItem("Runs", "/runs", key="r", order=1)
 router = APIRouter()
 
-State = Literal["running", "paused", "finished", "cancelled", "failed"]
+State = Literal["running", "paused", "finished", "cancelled"]
 _Cursor = Annotated[int | None, Query(ge=1, le=BIGGEST_ID)]
 
 

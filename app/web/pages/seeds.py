@@ -29,6 +29,7 @@ from app.features.seeds.schemas import (
     SetPart,
     SetRow,
 )
+from app.messages import by_field
 from app.web.deps import BIGGEST_ID, Id, Member, PagesDep, Work
 from app.web.navigation import NavItem
 from app.web.render import redirect
@@ -155,7 +156,7 @@ def _import(
     try:
         options = ImportOptions.model_validate(typed)
     except ValidationError as error:
-        raise InvalidForm({str(item["loc"][0]): item["msg"] for item in error.errors()}) from error
+        raise InvalidForm(by_field(error)) from error
     if file is not None and file.filename:
         return service.import_file(work, member, file.file, file.filename, name, options)
     if not pasted.strip():

@@ -19,6 +19,7 @@ from app.features.chains import service
 from app.features.chains.schemas import AttemptPage, VariantRow, VariantView
 from app.features.review import queue
 from app.features.review.schemas import REASONS, Panel
+from app.messages import Spelled
 from app.web.charts import DifficultyMap
 from app.web.deps import Id, Member, PagesDep, Work
 from app.web.render import Here, Pages, redirect
@@ -43,7 +44,7 @@ class VariantQuery(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     tab: Literal["problem", "attempts", "reply", "prompt", "provenance"] = "problem"
-    base: str = Field(default="", pattern=r"^(parent|seed|none|\d{1,18})?$")
+    base: Annotated[str, Spelled(r"(parent|seed|none|\d{1,18})?", "must be parent, seed, none or a variant's id")] = ""
     mode: Mode = "unified"
     verdict: Literal["", "passed", "failed", "error"] = ""
     measurement: int | None = Field(default=None, ge=1, lt=2**63)

@@ -15,7 +15,7 @@ from app.domain.problem_codec import encode_problem
 from app.domain.values import dumps
 from app.errors import InvalidInput, SandboxUnavailable
 from app.features.grading import service
-from app.features.grading.schemas import Graded, read_problem
+from app.features.grading.schemas import MAX_REPLY, MAX_TEXT, Graded, read_problem
 from tests.support.problems import FAMILIES
 
 ENVIRONMENTS = ("abduction", "deduction", "induction")
@@ -76,6 +76,31 @@ async def test_a_bare_answer_and_a_whole_reply_are_read_alike(tmp_path: Path) ->
     graded = await grade(tmp_path, [PLAIN], replies, sandboxes=1)
     assert [g.reward for g in graded] == [1, 1, 1, 1, 0, 0, 0]
     assert [g.reason for g in graded[4:]] == ["no_answer", "bad_literal", "wrong_value"]
+
+
+async def test_what_is_too_long_is_wrong_and_the_rest_goes_on(tmp_path: Path) -> None:
+    right = "\n```output\n['a', 'a']\n```"
+    answers = [
+        {"id": "double", "reply": "x" * (MAX_REPLY + 1 - len(right)) + right},
+        {"id": "double", "reply": "x" * (MAX_REPLY - len(right)) + right},
+        {"id": "double", "answer": " " * MAX_TEXT + "1"},
+        {"id": "double", "answer": "['a', 'a']"},
+    ]
+    graded = await grade(tmp_path, [PLAIN], answers, sandboxes=1)
+    assert [(g.reward, g.verdict, g.reason) for g in graded] == [
+        (0.0, "failed", "too_long"),
+        (1.0, "passed", ""),
+        (0.0, "failed", "too_long"),
+        (1.0, "passed", ""),
+    ]
+    assert graded[0].detail == "The reply has 1,048,577 characters; at most 1,048,576 are read."
+    assert graded[2].detail == "The answer has 262,145 characters; at most 262,144 are read."
+
+
+async def test_a_broken_problem_does_not_blame_an_answer_that_is_too_long(tmp_path: Path) -> None:
+    broken = PLAIN | {"environment": "induction", "outputs": ["'b'"]}
+    (graded,) = await grade(tmp_path, [broken], [{"id": "double", "reply": "x" * (MAX_REPLY + 1)}], sandboxes=1)
+    assert (graded.reward, graded.reason) == (None, "broken_problem")
 
 
 async def test_a_program_as_answer_runs_in_the_sandbox(tmp_path: Path) -> None:
@@ -141,7 +166,7 @@ async def test_trouble_of_ours_is_an_error_and_never_a_zero(tmp_path: Path) -> N
         ('"\\ud800"', "line 2, line", "JSON object"),
         ({"id": "double"}, "line 2, answer", "Give either"),
         ({"id": "double", "answer": "1", "reply": "1"}, "line 2, answer", "Give either"),
-        ({"id": "double", "answer": 5}, "line 2, answer", "string"),
+        ({"id": "double", "answer": 5}, "line 2, answer", "must be text"),
         ({"answer": "1"}, "line 2, id", "required"),
         ({"id": "nobody", "answer": "1"}, "line 2, id", "no problem 'nobody'"),
     ],
@@ -203,7 +228,7 @@ async def test_answers_are_read_no_further_than_they_are_graded(tmp_path: Path) 
         nonlocal read
         for _ in range(10_000):
             read += 1
-            yield service.Answer(id="double", answer="['a', 'a']")
+            yield service.Answer.of("double", "['a', 'a']", None)
 
     stream = service.grade_stream(lambda _: known, answers(), sandboxes=1)
     assert (await anext(stream)).reward == 1.0

@@ -1,51 +1,17 @@
-"""Two people at the same moment: their transactions really overlap."""
+"""Two people who decide at the same moment."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
-from threading import Event
-
 import pytest
-from sqlalchemy import select, text
+from sqlalchemy import select
 
 from app.db import unit_of_work
 from app.errors import Conflict
 from app.features.review import service
-from app.features.review.schemas import Ballot, Outcome
+from app.features.review.schemas import Ballot
 from app.models import Decision, Variant
 from tests.features.review.conftest import Team
-
-
-def overlapping(first: Callable[..., Outcome], second: Callable[..., Outcome]) -> tuple[Outcome, Future[Outcome]]:
-    """Runs `second` to the point where it waits for `first`'s open transaction, then lets both end."""
-    started = Event()
-
-    def run_second() -> Outcome:
-        with unit_of_work() as session:
-            session.execute(text("select 1"))
-            started.set()
-            return second(session)
-
-    with ThreadPoolExecutor(1) as pool:
-        with unit_of_work() as session:
-            outcome = first(session)
-            later = pool.submit(run_second)
-            started.wait(10)
-            _wait_for_a_lock(later)
-        later.exception(10)
-    return outcome, later
-
-
-_WAITING = text("select 1 from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'")
-
-
-def _wait_for_a_lock(later: Future[Outcome]) -> None:
-    """Until another session waits for a lock that an open transaction holds, or ended without."""
-    while not later.done():
-        with unit_of_work() as session:
-            if session.execute(_WAITING).first():
-                return
+from tests.support.at_once import overlapping
 
 
 def test_both_approvals_are_kept_and_the_later_one_is_told(team: Team) -> None:

@@ -169,3 +169,17 @@ def test_a_session_may_use_the_api_with_its_csrf_token(page: Visitor) -> None:
     assert page.get(SETS).status_code == 200
     assert page.post(SETS, json=body).status_code == 403
     assert page.post(SETS, json=body, headers={"x-csrf-token": page.csrf()}).status_code == 201
+
+
+def test_a_body_that_is_none_is_told_in_our_words(program: Visitor) -> None:
+    json_type = {"content-type": "application/json"}
+    for told, answer in {
+        "This is not JSON: Expecting value.": program.post(SETS, content='{"name": }', headers=json_type),
+        "This must be a mapping of names to values.": program.post(SETS, content="[]", headers=json_type),
+        "This is required.": program.post(SETS),
+    }.items():
+        assert (answer.status_code, answer.json()["error"]["errors"]) == (422, {"body": told})
+    answer = program.post(f"{SETS}/import", data={"file": "x = 1", "language": "C/C++"})
+    assert answer.json()["error"]["errors"] == {"file": "This must be a file."}
+    answer = program.post(f"{SETS}/import", files={"file": ("a.py", b"x = 1")}, data={"snippets_per_file": "0"})
+    assert answer.json()["error"]["errors"] == {"snippets_per_file": "This must be 1 or more."}
