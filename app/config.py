@@ -62,6 +62,12 @@ class Settings(BaseSettings):
     )
     reconcile_s: float = Field(default=15.0, gt=0, description="Seconds between two searches for stalled runs.")
 
+    model_hosts: str = Field(
+        default="",
+        description="Hosts of model servers that runs may name, with spaces between: gpu-1, *.gpu.lan, 10.0.0.7:8000. "
+        "Left out, any but link-local and metadata addresses.",
+    )
+
     minimum_isolation: Literal["full", "contained", "filtered"] = Field(
         default="filtered", description="Weakest sandbox level under which a worker agrees to start."
     )

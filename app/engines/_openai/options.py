@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, HttpUrl, field_validator
 
+from app.engines._openai import reach
 from app.errors import EngineError
 from app.messages import Spelled
 
@@ -112,12 +113,12 @@ class Answering(Sampling):
 
 
 def plain_address(url: HttpUrl) -> HttpUrl:
-    """Raises ValueError for an address that holds more than where the server is."""
+    """Raises ValueError for an address that holds more than where the server is, or that runs may not reach."""
     if url.username or url.password:
         raise ValueError("must not hold a password; put the key into the variable named by api_key_variable")
     if url.query or url.fragment:
         raise ValueError("must end with its path, such as /v1, without ? or #")
-    return url
+    return reach.check(url)
 
 
 def _refuse(constant: str) -> None:

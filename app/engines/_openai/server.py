@@ -11,7 +11,7 @@ import aiohttp
 
 from app.domain.ports import Load
 from app.domain.problem import Reply
-from app.engines._openai import wire
+from app.engines._openai import reach, wire
 from app.engines._openai.circuit import Circuit
 from app.engines._openai.metrics import read_load
 from app.engines._openai.options import Sampling
@@ -209,7 +209,7 @@ async def server(url: str, path: str, options: Sampling) -> AsyncIterator[Server
     """`path` is where requests go, below `url`. Raises EngineError for a key that no header can carry."""
     key = options.api_key
     timeout = aiohttp.ClientTimeout(total=options.timeout_s, connect=_CONNECT_S)
-    connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=_KEEP_ALIVE_S)
+    connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=_KEEP_ALIVE_S, socket_factory=reach.open_socket)
     async with aiohttp.ClientSession(timeout=timeout, connector=connector) as http:
         opened = Server(http, url, path, options, key)
         try:
