@@ -8,7 +8,7 @@ from pathlib import Path
 
 from app.domain.export_row import COLUMNS
 from app.domain.values import dumps, parse_literal
-from app.features.grading.schemas import Answer, Graded, PlainProblem, read_answer, read_problem
+from app.features.grading.schemas import Graded, PlainAnswer, PlainProblem, read_answer, read_problem
 from app.features.grading.service import grade_some
 
 DOCUMENT = (Path(__file__).parents[3] / "docs" / "formats.md").read_text()
@@ -35,7 +35,7 @@ def example(title: str) -> object:
 def test_tables_name_every_field() -> None:
     assert fields("Exports") == list(COLUMNS)
     assert fields("Problems") == list(PlainProblem.model_fields)
-    assert fields("Answers") == list(Answer.model_fields)
+    assert fields("Answers") == list(PlainAnswer.model_fields)
     assert fields("Verdicts") == list(Graded.model_fields)
 
 
