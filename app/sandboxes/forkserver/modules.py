@@ -77,7 +77,7 @@ ALLOWED = (
 )
 # Imported by the modules above only when first used; which there are depends on the version of Python.
 _LAZY = (
-    *("_strptime", "atexit", "tracemalloc", "_suggestions", "annotationlib", "html.entities", "string.templatelib"),
+    *("_strptime", "atexit", "_suggestions", "annotationlib", "html.entities", "string.templatelib"),
     *("_md5", "_sha1", "_sha2", "_sha256", "_sha512", "_sha3", "_blake2"),
 )
 _CLOCK_READERS = ((datetime.date, "today"), (datetime.datetime, "now"), (datetime.datetime, "utcnow"))

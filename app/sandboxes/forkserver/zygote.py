@@ -23,24 +23,26 @@ def main() -> None:
     """Takes one argument, JSON: control (descriptor), parent (pid), preload, path, seed, without (layers)."""
     options = json.loads(sys.argv[1])
     control = options["control"]
-    sys.path.insert(0, str(_ROOT))
+    sys.path.append(str(_ROOT))  # after the standard library, which it must not shadow
     package = types.ModuleType(_PACKAGE)
     package.__path__ = [str(Path(__file__).parent)]
     sys.modules[_PACKAGE] = package
-    from app.sandboxes.forkserver import modules, walls
-    from app.sandboxes.forkserver.limits import MemoryLimit
-    from app.sandboxes.forkserver.seccomp import child_filter
-    from app.sandboxes.forkserver.serve import Server
+    from app.sandboxes.forkserver import memory, modules, walls
 
-    sys.path.remove(str(_ROOT))
     walls.die_with(options["parent"])
     _leave_terminal(control)
     try:
         modules.import_all(options["preload"], [str(_ROOT), *options["path"]])
-        memory = MemoryLimit()
+        # Last, so that what serves lies together: whatever is written to in a run should fill few pages.
+        from app.sandboxes.forkserver.limits import MemoryLimit
+        from app.sandboxes.forkserver.seccomp import child_filter
+        from app.sandboxes.forkserver.serve import Server
+
+        sys.path.remove(str(_ROOT))
+        limit = MemoryLimit()
         layers = walls.raise_namespaces(options["without"])
         builtins = modules.close_imports(options["preload"])
-        server = Server(control, child_filter(), builtins, memory)
+        server = Server(control, child_filter(), builtins, limit)
         server.warm_up()
         sys.argv, sys.orig_argv = [""], [""]
         layers |= walls.raise_the_rest(options["without"])
@@ -50,6 +52,7 @@ def main() -> None:
     random.seed(options["seed"])  # the same in every run of a replica, another in the other one
     gc.collect()
     gc.disable()
+    filling = memory.fill_pools()  # noqa: F841 - kept, see there
     gc.freeze()
     _greet(control, {"layers": layers})
     server.serve()
