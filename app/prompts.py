@@ -41,7 +41,8 @@ def teacher_messages(brief: Brief, reasons: Mapping[str, Reason] = VALIDITY) -> 
     messages = [Message("system", _render("_shared/system.md.j2"))]
     said = rules
     for number, turn in enumerate(brief.history):
-        messages.append(Message("user", f"{said}\n\n{_request(steps[number], again=number > 0)}"))
+        asked = _request(steps[number], again=number > 0, instruction=turn.instruction)
+        messages.append(Message("user", f"{said}\n\n{asked}"))
         messages.append(Message("assistant", turn.reply))
         said = _feedback(turn, reasons)
     request = _request(brief.step, again=bool(brief.history), instruction=brief.instruction)

@@ -250,6 +250,7 @@ class Engine(Protocol):
     title: ClassVar[str]
     TeacherOptions: ClassVar[type[BaseModel]]
     StudentOptions: ClassVar[type[BaseModel]]
+    follows_text: ClassVar[bool]  # False: its teacher does not understand what a person asks for in words
 
     def teacher(self, options: BaseModel, context: EngineContext) -> AbstractAsyncContextManager[Teacher]: ...
 

@@ -66,7 +66,7 @@ class Example:
 
 @dataclass(frozen=True, slots=True)
 class PastTurn:
-    """One finished turn as told to the teacher: what it wrote and how that went."""
+    """One finished turn as told to the teacher: what it was asked in addition, what it wrote, and how that went."""
 
     node: Node
     reply: str
@@ -75,14 +75,16 @@ class PastTurn:
     passed: int = 0
     n: int = 0
     examples: tuple[Example, ...] = ()
+    instruction: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Brief:
     """Everything that a teacher is told for one proposal, as facts; prompts are rendered from it.
 
-    `history` holds every finished turn of the chain in the order of growth (for the baseline: none). `seed_text` is
-    untrusted data. `rng` makes a seeded teacher reproducible: it is derived from run, chain, turn and branch.
+    `history` holds every finished turn of the chain in the order of growth (for the baseline: none; for a branch that
+    a person asked for: the way to it). `seed_text` and `instruction` are untrusted data. `rng` makes a seeded teacher
+    reproducible: it is derived from run, chain, turn and branch.
     """
 
     environment: str

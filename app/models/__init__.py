@@ -4,6 +4,7 @@ from app.models.accounts import ApiToken, AuditEvent, Membership, SignInLink, Us
 from app.models.base import Base
 from app.models.curricula import Curriculum, CurriculumItem, CurriculumVersion, Export
 from app.models.frozen import CREATE as _FROZEN  # noqa: F401 - its triggers belong to the metadata
+from app.models.growths import Growth
 from app.models.runs import Chain, Event, Incident, LaneSlot, ModelProfile, Run
 from app.models.seeds import Seed, SeedSet
 from app.models.variants import Attempt, Decision, Measurement, Variant
@@ -20,6 +21,7 @@ __all__ = [
     "Decision",
     "Event",
     "Export",
+    "Growth",
     "Incident",
     "LaneSlot",
     "Measurement",

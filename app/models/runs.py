@@ -65,12 +65,26 @@ class LaneSlot(Base):
     isolation: Mapped[str] = mapped_column(default="")
 
 
-class Chain(Base):
-    """All turns grown from one seed in one environment, by one arm (the run's strategy, or its baseline).
+class Leased:
+    """What lanes claim and drive, one lane at a time.
 
     `epoch` rises with every claim and fences late writers; `deaths` counts claims in a row that ended in a lost lease
     with nothing committed in between.
     """
+
+    id: Mapped[Key]
+    workspace_id: Mapped[WorkspaceId]
+    state: Mapped[str] = mapped_column(default="open")
+    stop_reason: Mapped[str] = mapped_column(default="")
+    next_turn: Mapped[int] = mapped_column(default=1)
+    epoch: Mapped[int] = mapped_column(default=0)
+    deaths: Mapped[int] = mapped_column(default=0)
+    owner: Mapped[str | None]
+    lease_expires_at: Mapped[datetime | None]
+
+
+class Chain(Leased, Base):
+    """All turns grown from one seed in one environment, by one arm (the run's strategy, or its baseline)."""
 
     __tablename__ = "chain"
     __table_args__ = (
@@ -80,20 +94,11 @@ class Chain(Base):
         Index("ix_chain_claimable", "run_id", "position", postgresql_where="state = 'open'"),
     )
 
-    id: Mapped[Key]
-    workspace_id: Mapped[WorkspaceId]
     run_id: Mapped[int] = mapped_column(ForeignKey("run.id", ondelete="CASCADE"))
     arm: Mapped[str] = mapped_column(default="main")
     position: Mapped[int]
     seed_id: Mapped[int] = mapped_column(ForeignKey("seed.id"), index=True)
     environment: Mapped[str]
-    state: Mapped[str] = mapped_column(default="open")
-    stop_reason: Mapped[str] = mapped_column(default="")
-    next_turn: Mapped[int] = mapped_column(default=1)
-    epoch: Mapped[int] = mapped_column(default=0)
-    deaths: Mapped[int] = mapped_column(default=0)
-    owner: Mapped[str | None]
-    lease_expires_at: Mapped[datetime | None]
 
 
 class Incident(Base):

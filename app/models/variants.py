@@ -15,7 +15,8 @@ class Variant(Base):
 
     `stage` tells how far it got; each stage is committed, so a killed lane repeats at most the one it was in.
     `problem` is the canonical JSON of app.domain.problem_codec once checked. `path` (turn.branch of every ancestor,
-    zero padded) sorts a chain in preorder; `depth` and `subtree` serve the tree grid without recursion.
+    zero padded) sorts a chain in preorder; `depth` and `subtree` serve the tree grid without recursion. `growth_id`
+    names the request that it was grown on; what a chain grew by itself has none.
     """
 
     __tablename__ = "variant"
@@ -34,6 +35,7 @@ class Variant(Base):
             postgresql_include=["id", "turn", "invalid_code", "duplicate_of", "review"],
         ),
         Index("ix_variant_workspace_id_review", "workspace_id", "review"),
+        Index("ix_variant_growth_id", "growth_id", postgresql_where="growth_id is not null"),
     )
 
     id: Mapped[Key]
@@ -44,6 +46,10 @@ class Variant(Base):
     turn: Mapped[int]
     branch: Mapped[int]
     parent_id: Mapped[int | None] = mapped_column(ForeignKey("variant.id", ondelete="CASCADE"), index=True)
+    growth_id: Mapped[int | None] = mapped_column(
+        # Each of the two tables refers to the other: this key is added once both are there.
+        ForeignKey("growth.id", name="fk_variant_growth_id", ondelete="CASCADE", use_alter=True)
+    )
     direction: Mapped[str]
     target_low: Mapped[float]
     target_high: Mapped[float]

@@ -23,6 +23,7 @@ class ProceduralEngine:
     title: ClassVar[str] = "procedural, no language model"
     TeacherOptions: ClassVar[type[BaseModel]] = TeacherOptions
     StudentOptions: ClassVar[type[BaseModel]] = StudentOptions
+    follows_text: ClassVar[bool] = False
 
     @asynccontextmanager
     async def teacher(self, options: BaseModel, context: EngineContext) -> AsyncIterator[ProceduralTeacher]:

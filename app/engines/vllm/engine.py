@@ -17,6 +17,7 @@ class VLLMEngine:
     title: ClassVar[str] = "vLLM servers"
     TeacherOptions: ClassVar[type[BaseModel]] = TeacherOptions
     StudentOptions: ClassVar[type[BaseModel]] = StudentOptions
+    follows_text: ClassVar[bool] = True
 
     def teacher(self, options: BaseModel, context: EngineContext) -> AbstractAsyncContextManager[Teacher]:  # noqa: ARG002
         return teacher_behind(TeacherOptions.model_validate(options))

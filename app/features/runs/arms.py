@@ -7,10 +7,18 @@ from app.domain.ports import Plan, Strategy
 from app.features.runs.schemas import RunConfig
 
 ARMS = ("main", "baseline")
+# What people asked for is counted apart: it is neither the strategy's doing nor part of the budget that both arms have.
+ASKED = "asked"
 
 
 def strategy_of(config: RunConfig, arm: str) -> Strategy:
     return registry.strategy(config.strategy if arm == "main" else "single_turn")
+
+
+def strategy_onwards(config: RunConfig) -> Strategy:
+    """By what a branch goes on from a variant: the run's strategy, or the usual one where that only knows the seed."""
+    own = registry.strategy(config.strategy)
+    return own if own.remembers else registry.strategy(str(RunConfig.model_fields["strategy"].default))
 
 
 def plan_of(config: RunConfig, arm: str) -> Plan:

@@ -5,13 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import Select, and_, case, func, or_, select, update
+from sqlalchemy import and_, case, func, or_, select, update
 from sqlalchemy.sql.elements import ColumnElement
 
 from app.config import settings
 from app.db import Session
+from app.domain.difficulty import Band
+from app.domain.tree import Direction, Place
 from app.features.runs.finish import finish_run_if_done, lock_run
-from app.models import Chain, Incident, LaneSlot, Run, Seed
+from app.models import Chain, Growth, Incident, LaneSlot, Run, Seed, Variant
 
 # A chain that was under way when its lane died may have killed it. After SUSPECT deaths in a row without any
 # committed progress it is driven alone, so that innocents are told apart; after QUARANTINE it is set aside, visibly.
@@ -19,9 +21,32 @@ SUSPECT = 3
 QUARANTINE = 12
 
 
+# What lanes drive, in the order in which they claim it: somebody waits for branches that were asked for.
+LEASED: tuple[type[Growth] | type[Chain], ...] = (Growth, Chain)
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A request to grow branches, as its course needs it. `path` is that of the variant at `origin`."""
+
+    id: int
+    origin: Place
+    path: str
+    direction: Direction
+    target: Band
+    instruction: str
+    children: int
+    turns: int
+    first_branch: int
+    digest: str
+
+
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """The right to drive one chain until the lease ends or another claim raises the epoch."""
+    """The right to drive one chain until the lease ends or another claim raises the epoch.
+
+    With `asked` it is for the branches of that request, and the chain itself may be driven by somebody else.
+    """
 
     run_id: int
     workspace_id: int
@@ -33,15 +58,28 @@ class Claim:
     seed_text: str
     seed_kind: str
     seed_digest: str
+    asked: Asked | None = None
+
+    @property
+    def leased(self) -> type[Growth] | type[Chain]:
+        return Growth if self.asked else Chain
+
+    @property
+    def leased_id(self) -> int:
+        return self.asked.id if self.asked else self.chain_id
+
+    @property
+    def name(self) -> str:
+        return f"{self.leased.__tablename__} {self.leased_id}"
 
 
 def _until() -> ColumnElement[datetime]:
     return func.now() + timedelta(seconds=settings().lease_s)
 
 
-def _deaths() -> ColumnElement[int]:
+def _deaths(leased: type[Growth] | type[Chain]) -> ColumnElement[int]:
     """Deaths so far of a chain that nobody drives: one whose owner never gave it back has just died again."""
-    return case((Chain.owner.is_not(None), Chain.deaths + 1), else_=Chain.deaths)
+    return case((leased.owner.is_not(None), leased.deaths + 1), else_=leased.deaths)
 
 
 def take_slot(session: Session, run_id: int, owner: str, isolation: str) -> int | None:
@@ -76,83 +114,144 @@ def leave_slot(session: Session, run_id: int, owner: str) -> None:
 
 
 def claim_chains(session: Session, run_id: int, owner: str, limit: int, *, alone: bool) -> list[Claim]:
-    """Up to `limit` chains that nobody drives; a suspect one only for a lane that is `alone` with it."""
+    """Up to `limit` chains or requests that nobody drives; a suspect one only for a lane that is `alone` with it."""
     _quarantine(session, run_id)
-    orphaned = or_(Chain.owner.is_(None), Chain.lease_expires_at < func.now())
-    open_chains = select(Chain.id).where(Chain.run_id == run_id, Chain.state == "open", orphaned)
-    ids = _take(session, open_chains.where(_deaths() < SUSPECT).order_by(Chain.position, Chain.arm), owner, limit)
-    if not ids and alone:
-        ids = _take(session, open_chains.order_by(Chain.position, Chain.arm), owner, 1)
+    taken: list[Claim] = []
+    for leased in LEASED:
+        if room := limit - len(taken):
+            taken += _take(session, leased, run_id, owner, room, _deaths(leased) < SUSPECT)
+    for leased in LEASED:
+        if alone and not taken:
+            taken = _take(session, leased, run_id, owner, 1)
+    return taken
+
+
+def _take(
+    session: Session,
+    leased: type[Growth] | type[Chain],
+    run_id: int,
+    owner: str,
+    limit: int,
+    *which: ColumnElement[bool],
+) -> list[Claim]:
+    free = _free(leased, run_id)
+    order = (Growth.id,) if leased is Growth else (Chain.position, Chain.arm)
+    candidates = select(leased.id).where(*free, *which).order_by(*order)
+    # As a CTE it is run once; a subquery may be run again for each row, and then take more than the limit.
+    chosen = candidates.limit(limit).with_for_update(skip_locked=True).cte("chosen")
+    ids = list(
+        session.execute(
+            update(leased)
+            .where(leased.id.in_(select(chosen.c.id)))
+            .values(owner=owner, lease_expires_at=_until(), epoch=leased.epoch + 1, deaths=_deaths(leased))
+            .returning(leased.id)
+            .execution_options(synchronize_session=False)
+        ).scalars()
+    )
     if not ids:
         return []
+    return _asked(session, ids) if leased is Growth else _chains(session, ids)
+
+
+def _free(leased: type[Growth] | type[Chain], run_id: int | ColumnElement[int]) -> tuple[ColumnElement[bool], ...]:
+    orphaned = or_(leased.owner.is_(None), leased.lease_expires_at < func.now())
+    return leased.run_id == run_id, leased.state == "open", orphaned
+
+
+def _chains(session: Session, ids: list[int]) -> list[Claim]:
     rows = session.execute(
         select(Chain, Seed).join(Seed, Seed.id == Chain.seed_id).where(Chain.id.in_(ids)).order_by(Chain.position)
     )
+    return [_claim(chain, chain, seed) for chain, seed in rows]
+
+
+def _asked(session: Session, ids: list[int]) -> list[Claim]:
+    rows = session.execute(
+        select(Growth, Chain, Seed, Variant.turn, Variant.branch, Variant.path)
+        .join(Chain, Chain.id == Growth.chain_id)
+        .join(Seed, Seed.id == Chain.seed_id)
+        .join(Variant, Variant.id == Growth.variant_id)
+        .where(Growth.id.in_(ids))
+        .order_by(Growth.id)
+    )
     return [
-        Claim(
-            run_id=chain.run_id,
-            workspace_id=chain.workspace_id,
-            chain_id=chain.id,
-            epoch=chain.epoch,
-            next_turn=chain.next_turn,
-            arm=chain.arm,
-            environment=chain.environment,
-            seed_text=seed.text,
-            seed_kind=seed.kind,
-            seed_digest=seed.digest,
+        _claim(
+            growth,
+            chain,
+            seed,
+            Asked(
+                id=growth.id,
+                origin=Place(turn, branch),
+                path=path,
+                direction=Direction(growth.direction),
+                target=Band(growth.target_low, growth.target_high),
+                instruction=growth.instruction,
+                children=growth.children,
+                turns=growth.turns,
+                first_branch=growth.first_branch,
+                digest=growth.digest,
+            ),
         )
-        for chain, seed in rows
+        for growth, chain, seed, turn, branch, path in rows
     ]
 
 
-def _take(session: Session, candidates: Select[int], owner: str, limit: int) -> list[int]:
-    # As a CTE it is run once; a subquery may be run again for each row, and then take more than the limit.
-    chosen = candidates.limit(limit).with_for_update(skip_locked=True).cte("chosen")
-    return list(
-        session.execute(
-            update(Chain)
-            .where(Chain.id.in_(select(chosen.c.id)))
-            .values(owner=owner, lease_expires_at=_until(), epoch=Chain.epoch + 1, deaths=_deaths())
-            .returning(Chain.id)
-            .execution_options(synchronize_session=False)
-        ).scalars()
+def _claim(leased: Growth | Chain, chain: Chain, seed: Seed, asked: Asked | None = None) -> Claim:
+    return Claim(
+        run_id=chain.run_id,
+        workspace_id=chain.workspace_id,
+        chain_id=chain.id,
+        epoch=leased.epoch,
+        next_turn=leased.next_turn,
+        arm=chain.arm,
+        environment=chain.environment,
+        seed_text=seed.text,
+        seed_kind=seed.kind,
+        seed_digest=seed.digest,
+        asked=asked,
     )
 
 
 def _quarantine(session: Session, run_id: int) -> None:
-    """Sets aside chains that killed their lane again and again, and says so."""
-    deadly = and_(
-        Chain.run_id == run_id,
-        Chain.state == "open",
-        _deaths() >= QUARANTINE,
-        Chain.lease_expires_at < func.now(),
-    )
-    if session.execute(select(Chain.id).where(deadly).limit(1)).scalar() is None:
+    """Sets aside what killed its lane again and again, and says so."""
+    deadly = {
+        leased: and_(
+            leased.run_id == run_id,
+            leased.state == "open",
+            _deaths(leased) >= QUARANTINE,
+            leased.lease_expires_at < func.now(),
+        )
+        for leased in LEASED
+    }
+    found = or_(*(select(leased.id).where(which).exists() for leased, which in deadly.items()))
+    if not session.execute(select(found)).scalar():
         return
     run = lock_run(session, run_id)
-    dead = session.execute(
-        update(Chain)
-        .where(deadly)
-        .values(state="quarantined", stop_reason="killed_its_worker", owner=None, lease_expires_at=None)
-        .returning(Chain.id, Chain.workspace_id)
-    ).all()
-    for chain_id, workspace_id in dead:
-        session.add(
-            Incident(
-                workspace_id=workspace_id,
-                run_id=run_id,
-                chain_id=chain_id,
-                stage="lane",
-                kind="quarantined",
-                message=f"The worker died {QUARANTINE} times in a row while driving this chain.",
+    for leased, which in deadly.items():
+        home = Growth.chain_id if leased is Growth else Chain.id
+        dead = session.execute(
+            update(leased)
+            .where(which)
+            .values(state="quarantined", stop_reason="killed_its_worker", owner=None, lease_expires_at=None)
+            .returning(home, leased.workspace_id)
+        ).all()
+        for chain_id, workspace_id in dead:
+            session.add(
+                Incident(
+                    workspace_id=workspace_id,
+                    run_id=run_id,
+                    chain_id=chain_id,
+                    stage="lane",
+                    kind="quarantined",
+                    message=f"The worker died {QUARANTINE} times in a row while driving this chain.",
+                )
             )
-        )
     session.flush()
     finish_run_if_done(session, run)
 
 
-def renew(session: Session, run_id: int, owner: str) -> set[int] | None:
-    """Extends the leases of `owner`. The ids of the chains that it still holds, or None where it lost its slot."""
+def renew(session: Session, run_id: int, owner: str) -> set[str] | None:
+    """Extends the leases of `owner`. The names of the claims that it still holds, or None where it lost its slot."""
     slot = session.execute(
         update(LaneSlot)
         .where(LaneSlot.run_id == run_id, LaneSlot.owner == owner)
@@ -161,33 +260,32 @@ def renew(session: Session, run_id: int, owner: str) -> set[int] | None:
     ).scalar()
     if slot is None:
         return None
-    return set(
-        session.execute(
-            update(Chain)
-            .where(Chain.run_id == run_id, Chain.owner == owner, Chain.state == "open")
+    return {
+        f"{leased.__tablename__} {number}"
+        for leased in LEASED
+        for number in session.execute(
+            update(leased)
+            .where(leased.run_id == run_id, leased.owner == owner, leased.state == "open")
             .values(lease_expires_at=_until())
-            .returning(Chain.id)
+            .returning(leased.id)
         ).scalars()
-    )
+    }
 
 
 def release(session: Session, run_id: int, owner: str) -> None:
-    """Hands every chain of `owner` back at once, with no death counted."""
-    session.execute(
-        update(Chain).where(Chain.run_id == run_id, Chain.owner == owner).values(owner=None, lease_expires_at=None)
-    )
+    """Hands everything that `owner` drives back at once, with no death counted."""
+    for leased in LEASED:
+        session.execute(
+            update(leased)
+            .where(leased.run_id == run_id, leased.owner == owner)
+            .values(owner=None, lease_expires_at=None)
+        )
 
 
 def free_slots(session: Session) -> list[tuple[int, int]]:
     """(run, number of slots without a live lane) of every running run that has chains to drive."""
-    claimable = (
-        select(Chain.id)
-        .where(
-            Chain.run_id == LaneSlot.run_id,
-            Chain.state == "open",
-            or_(Chain.owner.is_(None), Chain.lease_expires_at < func.now()),
-        )
-        .exists()
+    claimable = or_(
+        *(select(leased.id).where(*_free(leased, LaneSlot.run_id)).exists() for leased in LEASED)  # type: ignore[arg-type]
     )
     rows = session.execute(
         select(LaneSlot.run_id, func.count())

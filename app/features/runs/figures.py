@@ -10,8 +10,8 @@ from sqlalchemy import case, func, select
 
 from app.db import Session
 from app.domain.difficulty import BROAD
-from app.features.runs.queries import broad_bin, measured_by_run, usable_variant
-from app.models import Chain, Incident, LaneSlot, Measurement, Run, Seed, Variant
+from app.features.runs.queries import arm_of_variant, broad_bin, measured_by_run, usable_variant
+from app.models import Chain, Growth, Incident, LaneSlot, Measurement, Run, Seed, Variant
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ def cells(session: Session, run_id: int) -> list[Cell]:
     duplicate = Variant.duplicate_of.is_not(None)
     usable = func.coalesce(usable_variant(), False)
     keys: tuple[Any, ...] = (
-        Chain.arm,
+        arm_of_variant(),
         Variant.environment,
         Variant.turn,
         Variant.stage,
@@ -81,7 +81,7 @@ def rate_counts(session: Session, run_id: int, arm: str) -> list[tuple[float, in
         .join(Measurement, measured_by_run())
         .where(
             Variant.run_id == run_id,
-            Chain.arm == arm,
+            arm_of_variant() == arm,
             Measurement.rate.is_not(None),
             Variant.duplicate_of.is_(None),
         )
@@ -120,6 +120,14 @@ def chain_counts(session: Session, run_id: int) -> list[ChainCount]:
     return [ChainCount(*row) for row in rows]
 
 
+def request_counts(session: Session, run_id: int) -> dict[str, int]:
+    """State -> number of requests to grow from variants of the run."""
+    rows = session.execute(
+        select(Growth.state, func.count().label("number")).where(Growth.run_id == run_id).group_by(Growth.state)
+    )
+    return {row.state: row.number for row in rows}
+
+
 def stop_reasons(session: Session, run_id: int) -> list[tuple[str, str, int]]:
     """(arm, reason, number of chains) of the chains that are over."""
     rows = session.execute(
@@ -140,7 +148,7 @@ def chain_coverage(session: Session, run_id: int) -> list[tuple[str, frozenset[s
         .join(Chain, Chain.id == Variant.chain_id)
         .join(Run, Run.id == Variant.run_id)
         .join(Measurement, measured_by_run())
-        .where(Variant.run_id == run_id, usable_variant())
+        .where(Variant.run_id == run_id, Variant.growth_id.is_(None), usable_variant())
         .group_by(Chain.id, Chain.arm)
         .subquery()
     )
@@ -192,7 +200,7 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class NewestChain:
-    """A chain that moved lately; `outcomes` in the order of growth."""
+    """A chain that moved lately; `outcomes`, all that it grew by itself, in the order of growth."""
 
     chain: Chain
     seed: Seed
@@ -220,7 +228,7 @@ def newest_chains(session: Session, run_id: int, limit: int = 8) -> list[NewestC
         select(Variant.chain_id, Variant.turn, Variant.branch, Variant.stage, Variant.invalid_code, Measurement.rate)
         .join(Run, Run.id == Variant.run_id)
         .outerjoin(Measurement, measured_by_run())
-        .where(Variant.chain_id.in_(outcomes))
+        .where(Variant.chain_id.in_(outcomes), Variant.growth_id.is_(None))
         .order_by(Variant.turn, Variant.branch)
     ):
         outcomes[chain_id].append(Outcome(turn, branch, stage, invalid_code, rate))

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from sqlalchemy import func, select, update
+from sqlalchemy import ColumnElement, func, or_, select, update
 
 from app.db import Session
 from app.events import publish
-from app.models import Chain, Run
+from app.models import Chain, Growth, Run
 
 
 def lock_run(session: Session, run_id: int) -> Run | None:
@@ -19,10 +19,22 @@ def lock_run(session: Session, run_id: int) -> Run | None:
 
 
 def finish_run_if_done(session: Session, run: Run | None) -> None:
-    """Marks a locked run finished once none of its chains is open."""
+    """Marks a locked run finished once nothing of it is open.
+
+    One that had been cancelled, and went on for branches that were asked for, is a cancelled one again. When its own
+    chains ended stays as it was.
+    """
     if run is None or run.state not in ("running", "paused"):
         return
-    if session.execute(select(Chain.id).where(Chain.run_id == run.id, Chain.state == "open").limit(1)).scalar():
+    left = or_(*(_some(leased, run.id, "open") for leased in (Chain, Growth)))
+    still_open, cancelled = session.execute(select(left, _some(Chain, run.id, "cancelled"))).one()
+    if still_open:
         return
-    session.execute(update(Run).where(Run.id == run.id).values(state="finished", error="", finished_at=func.now()))
-    publish(session, run.workspace_id, run.id, "finished")
+    state = "cancelled" if cancelled else "finished"
+    ended_at = func.coalesce(Run.finished_at, func.now())
+    session.execute(update(Run).where(Run.id == run.id).values(state=state, error="", finished_at=ended_at))
+    publish(session, run.workspace_id, run.id, state)
+
+
+def _some(leased: type[Chain] | type[Growth], run_id: int, state: str) -> ColumnElement[bool]:
+    return select(leased.id).where(leased.run_id == run_id, leased.state == state).exists()

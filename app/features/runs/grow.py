@@ -1,5 +1,7 @@
 """Growing one chain: ask the teacher, check, let the student try, judge, tell the strategy, and again.
 
+The branches that a person asked for grow in the same way; what comes next is for app.features.runs.courses to say.
+
 Every stage is committed before the next begins. A lane that takes a chain over reads from the ledger how far each
 variant of the current turn got, and goes on from there.
 """
@@ -22,9 +24,9 @@ from app.domain.tree import Brief, Node, PastTurn, Place, Step
 from app.errors import EngineError
 from app.features.grading.judging import judge
 from app.features.runs import stages
-from app.features.runs.arms import plan_of, strategy_of
 from app.features.runs.asking import Asker, ContextOverflow, Patience, StageFailed
 from app.features.runs.claims import Claim
+from app.features.runs.courses import course_of
 from app.features.runs.flow.limiter import Stopped
 from app.features.runs.flow.role import Role
 from app.features.runs.ledger import Ledger
@@ -51,7 +53,7 @@ class Tools:
 
 
 class Grower:
-    """Drives one claimed chain to its end."""
+    """Drives what one claim is for to its end."""
 
     def __init__(self, claim: Claim, config: RunConfig, tools: Tools) -> None:
         self._claim = claim
@@ -59,8 +61,7 @@ class Grower:
         self._tools = tools
         self._environment = registry.environment(claim.environment)
         self._options = config.options_of(claim.environment)
-        self._strategy = strategy_of(config, claim.arm)
-        self._plan = plan_of(config, claim.arm)
+        self._course = course_of(claim, config)
         self._asker = Asker(claim, tools.ledger, tools.patience, tools.stopping)
         self._variants: dict[Place, StoredVariant] = {}
 
@@ -77,18 +78,18 @@ class Grower:
         for variant in await self._write(stages.load_variants, self._tools.student_profile_id):
             self._variants[variant.node.place] = variant
         turn = self._claim.next_turn
-        while steps := self._strategy.next([v.node for v in self._before(turn)], self._plan):
+        while steps := self._course.steps(turn, self._variants):
             # No branch is thrown away for the trouble of another: each comes to its end or to a stage boundary.
-            branches = (self._grow(Place(turn, branch), step) for branch, step in enumerate(steps, 1))
+            branches = (self._grow(place, step) for place, step in steps.items())
             ends = await asyncio.gather(*branches, return_exceptions=True)
             if errors := [end for end in ends if end is not None]:
                 raise _gravest(errors)
             await self._write(stages.save_turn, turn)
             turn += 1
-        return "turns_used" if turn > self._plan.turns else "strategy_ended"
+        return "turns_used" if turn > self._course.last_turn else "strategy_ended"
 
-    def _before(self, turn: int) -> list[StoredVariant]:
-        return [variant for place, variant in sorted(self._variants.items()) if place.turn < turn]
+    def _before(self, place: Place) -> list[StoredVariant]:
+        return self._course.before(place, self._variants)
 
     async def _grow(self, place: Place, step: Step) -> None:
         """One variant through the stages that it has not passed yet."""
@@ -108,7 +109,8 @@ class Grower:
             seed_kind=self._claim.seed_kind,
             step=step,
             rng=self._rng(place, "teacher"),
-            history=tuple(self._told(v) for v in self._before(place.turn)) if self._strategy.remembers else (),
+            history=tuple(self._told(v) for v in self._before(place)) if self._course.remembers else (),
+            instruction=self._course.instruction,
             options=self._options.model_dump(mode="json"),
         )
         request = ProposalRequest(brief, prompts.teacher_messages(brief, self._environment.reasons))
@@ -132,6 +134,7 @@ class Grower:
             invalid_detail="",
             tally=stages.NOTHING,
             attempts=(),
+            instruction=self._course.instruction,
         )
 
     async def _proposed(self, request: ProposalRequest) -> list[Reply]:
@@ -142,7 +145,7 @@ class Grower:
         try:
             problem = await self._checked(variant.reply)
             key = fingerprint(problem)
-            twin = next((v.node.place for v in self._before(place.turn) if v.fingerprint == key), None)
+            twin = next((v.node.place for v in self._before(place) if v.fingerprint == key), None)
             if twin is not None:
                 raise InvalidProposal("duplicate", f"This is the problem of turn {twin} again; write a different one.")
         except InvalidProposal as invalid:
@@ -239,6 +242,7 @@ class Grower:
             passed=variant.tally.passed,
             n=variant.tally.n,
             examples=representatives(judged),
+            instruction=variant.instruction,
         )
 
     async def _write(self, action: Callable[Concatenate[Session, Claim, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
@@ -247,9 +251,8 @@ class Grower:
     def _rng(self, place: Place, role: str) -> int:
         """Depends on what is asked, not on rows or times: the same configuration and seed give the same run."""
         claim = self._claim
-        return derive(
-            self._config.seed, claim.arm, claim.environment, claim.seed_digest, place.turn, place.branch, role
-        )
+        parts = self._course.parts(place)
+        return derive(self._config.seed, claim.arm, claim.environment, claim.seed_digest, *parts, role)
 
 
 def _problem(variant: StoredVariant) -> Problem:

@@ -175,7 +175,7 @@ class _Lane:
             return
         taken = await self._ledger.write(claims.claim_chains, self._run_id, self._owner, room, alone=not self._growing)
         for claim in taken:
-            task = asyncio.create_task(Grower(claim, config, tools).run(), name=f"chain {claim.chain_id}")
+            task = asyncio.create_task(Grower(claim, config, tools).run(), name=claim.name)
             self._growing[task] = claim
             task.add_done_callback(self._note_end)
 
@@ -198,7 +198,7 @@ class _Lane:
                 raise error
             elif error is not None and not isinstance(error, Stopped):
                 # A mistake of ours: the chain fails visibly, the others go on.
-                _log.error("chain %s failed", claim.chain_id, exc_info=error)
+                _log.error("%s failed", claim.name, exc_info=error)
                 await self._fail_chain(claim, error)
         return True
 
@@ -206,7 +206,7 @@ class _Lane:
         try:
             await self._ledger.write(stages.save_end, claim, state, reason)
         except LeaseLost:
-            _log.warning("chain %s went to another lane before its end was recorded", claim.chain_id)
+            _log.warning("%s went to another lane before its end was recorded", claim.name)
 
     async def _fail_chain(self, claim: Claim, error: BaseException) -> None:
         kind, message = type(error).__name__, f"{type(error).__name__}: {error}"
@@ -228,7 +228,7 @@ class _Lane:
         if held is None:
             return False
         for task, claim in self._growing.items():
-            if claim.chain_id not in held and not task.done():
+            if claim.name not in held and not task.done():
                 task.cancel()
         return True
 

@@ -17,7 +17,7 @@ from app.domain.problem_codec import decode_problem
 from app.features.runs.arms import plan_of
 from app.features.runs.schemas import RunConfig
 from app.features.runs.summary import summarise
-from app.models import Attempt, Chain, LaneSlot, Measurement, Run, Seed, Variant
+from app.models import Attempt, Chain, Growth, LaneSlot, Measurement, Run, Seed, Variant
 
 _BATCH = 500
 
@@ -49,11 +49,15 @@ def check(session: Session, run: Run) -> LedgerReport:
     ).all()
     for batch in _batches(chains):
         grown = _variants(session, run, [chain.id for chain, _ in batch])
+        asked = _requests(session, [chain.id for chain, _ in batch])
         judged = _attempts(session, run, [chain.id for chain, _ in batch])
         for chain, seed_digest in batch:
             digest.update(f"{chain.arm}/{chain.position}/{chain.environment}/{seed_digest}".encode())
             rows = grown.get(chain.id, [])
-            problems += _turns(chain, [variant for variant, _ in rows], config)
+            problems += _turns(chain, [variant for variant, _ in rows if variant.growth_id is None], config)
+            for growth, origin in asked.get(chain.id, []):
+                problems += _asked(growth, origin, [v for v, _ in rows if v.growth_id == growth.id])
+                digest.update(f"{growth.digest} {growth.first_branch} {growth.instruction}".encode())
             for variant, measurement in rows:
                 own = judged.get(measurement.id, []) if measurement else []
                 problems += _variant(variant, measurement, own, config)
@@ -85,6 +89,18 @@ def _variants(session: Session, run: Run, chains: list[int]) -> dict[int, list[t
     return found
 
 
+def _requests(session: Session, chains: list[int]) -> dict[int, list[tuple[Growth, Variant]]]:
+    found: dict[int, list[tuple[Growth, Variant]]] = {}
+    for growth, origin in session.execute(
+        select(Growth, Variant)
+        .join(Variant, Variant.id == Growth.variant_id)
+        .where(Growth.chain_id.in_(chains))
+        .order_by(Growth.chain_id, Growth.first_branch)
+    ):
+        found.setdefault(growth.chain_id, []).append((growth, origin))
+    return found
+
+
 def _attempts(session: Session, run: Run, chains: list[int]) -> dict[int, list[Attempt]]:
     found: dict[int, list[Attempt]] = {}
     for attempt in session.execute(
@@ -111,6 +127,23 @@ def _turns(chain: Chain, variants: list[Variant], config: RunConfig) -> Iterator
             expected = plan_of(config, chain.arm).turns
             if chain.next_turn != expected + 1:
                 yield f"{name}: ended by its turns after {chain.next_turn - 1} of {expected}"
+
+
+def _asked(growth: Growth, origin: Variant, variants: list[Variant]) -> Iterator[str]:
+    """Every child that was asked for is there, in its own branches, and nothing of an ended request is half done."""
+    name = f"growth {growth.id}"
+    branches = range(growth.first_branch, growth.first_branch + growth.children)
+    if strays := [f"{v.turn}.{v.branch}" for v in variants if v.branch not in branches or v.turn <= origin.turn]:
+        yield f"{name}: {', '.join(strays)} lie outside of its branches"
+    if any(not variant.path.startswith(f"{origin.path}/") for variant in variants):
+        yield f"{name}: not all of it grows from {origin.turn}.{origin.branch}"
+    done = {(variant.turn, variant.branch) for variant in variants if variant.stage == "done"}
+    if growth.next_turn > origin.turn + 1 and not {(origin.turn + 1, branch) for branch in branches} <= done:
+        yield f"{name}: children are missing"
+    if growth.state == "finished" and len(done) < len(variants):
+        yield f"{name}: finished with {len(variants) - len(done)} half done"
+    if growth.stop_reason == "turns_used" and growth.next_turn != origin.turn + growth.turns + 1:
+        yield f"{name}: ended by its turns after {growth.next_turn - origin.turn - 1} of {growth.turns}"
 
 
 def _variant(
@@ -151,33 +184,33 @@ def _content(variant: Variant, measurement: Measurement | None, attempts: list[A
 
 
 def _leases(session: Session, run: Run) -> Iterator[str]:
+    for leased, name in ((Chain, "chains"), (Growth, "requests")):
+        held = select(func.count()).where(leased.run_id == run.id, leased.owner.is_not(None))
+        if run.state == "paused":
+            held = held.where(leased.lease_expires_at < func.now())
+        count = session.execute(held).scalar_one()
+        if count and run.state == "paused":
+            yield f"{count} {name} are leased past their expiry"
+        elif count and run.state != "running":
+            yield f"{count} {name} of an ended run are still leased"
     if run.state not in ("finished", "cancelled"):
-        expired = session.execute(
-            select(func.count()).where(
-                Chain.run_id == run.id, Chain.owner.is_not(None), Chain.lease_expires_at < func.now()
-            )
-        ).scalar_one()
-        if expired and run.state == "paused":
-            yield f"{expired} chains are leased past their expiry"
         return
-    leased = session.execute(select(func.count()).where(Chain.run_id == run.id, Chain.owner.is_not(None))).scalar_one()
-    if leased:
-        yield f"{leased} chains of an ended run are still leased"
-    held = session.execute(
+    slots = session.execute(
         select(func.count()).where(
             LaneSlot.run_id == run.id, LaneSlot.owner.is_not(None), LaneSlot.lease_expires_at < func.now()
         )
     ).scalar_one()
-    if held:
-        yield f"{held} lane slots of an ended run are held past their lease"
+    if slots:
+        yield f"{slots} lane slots of an ended run are held past their lease"
 
 
 def _counts(session: Session, run: Run, variants: int, attempts: int) -> Iterator[str]:
     """The summary that page, API and terminal show counts the same rows."""
     summary = summarise(session, run)
     arms = [summary.main, *([summary.baseline] if summary.baseline else [])]
-    if sum(arm.proposals for arm in arms) != variants:
-        yield f"the summary counts {sum(arm.proposals for arm in arms)} proposals, the ledger {variants}"
-    judged = sum(arm.attempts + arm.errors for arm in arms)
+    proposals = sum(arm.proposals for arm in arms) + summary.asked.proposals
+    if proposals != variants:
+        yield f"the summary counts {proposals} proposals, the ledger {variants}"
+    judged = sum(arm.attempts + arm.errors for arm in arms) + summary.asked.attempts + summary.asked.errors
     if run.state == "finished" and judged != attempts:
         yield f"the summary counts {judged} attempts, the ledger {attempts}"

@@ -9,7 +9,7 @@ from sqlalchemy import func, select
 
 from app.db import Session
 from app.domain.difficulty import Tally
-from app.features.runs.queries import measured_by_run, usable_variant
+from app.features.runs.queries import arm_of_variant, measured_by_run, usable_variant
 from app.models import Chain, Measurement, Run, User, Variant
 
 PAGE = 25
@@ -72,13 +72,13 @@ def rows(session: Session, found: Sequence[tuple[Run, str]]) -> list[RunRow]:
     yields = {
         (run_id, arm): Tally(usable, calls - usable)
         for run_id, arm, calls, usable in session.execute(
-            select(Chain.run_id, Chain.arm, func.count(), func.count().filter(usable_variant()))
+            select(Chain.run_id, arm_of_variant(), func.count(), func.count().filter(usable_variant()))
             .select_from(Variant)
             .join(Chain, Chain.id == Variant.chain_id)
             .join(Run, Run.id == Variant.run_id)
             .outerjoin(Measurement, measured_by_run())
             .where(Variant.run_id.in_(ids))
-            .group_by(Chain.run_id, Chain.arm)
+            .group_by(Chain.run_id, arm_of_variant())
         )
     }
     nothing = Tally(0, 0)

@@ -10,9 +10,11 @@ from sqlalchemy.sql.elements import ColumnElement
 
 from app.db import Session
 from app.domain.difficulty import BROAD, Band
+from app.features.runs.arms import ASKED
 from app.models import (
     Chain,
     Event,
+    Growth,
     LaneSlot,
     Measurement,
     ModelProfile,
@@ -114,18 +116,20 @@ def profile_id(
     ).scalar_one()
 
 
-def cancel_chains(session: Session, run_id: int) -> None:
-    session.execute(
-        update(Chain)
-        .where(Chain.run_id == run_id, Chain.state == "open")
-        .values(
-            state="cancelled", stop_reason="run_cancelled", epoch=Chain.epoch + 1, owner=None, lease_expires_at=None
+def cancel_open(session: Session, run_id: int) -> None:
+    """Chains, and branches that were asked for, end where they are; whoever drives them is fenced off."""
+    ended = {"state": "cancelled", "stop_reason": "run_cancelled", "owner": None, "lease_expires_at": None}
+    for leased in (Chain, Growth):
+        session.execute(
+            update(leased)
+            .where(leased.run_id == run_id, leased.state == "open")
+            .values(**ended, epoch=leased.epoch + 1)
         )
-    )
 
 
 def stamp_end(session: Session, run_id: int) -> None:
-    session.execute(update(Run).where(Run.id == run_id).values(finished_at=func.now()))
+    """When its own chains ended; what it did for people afterwards does not count."""
+    session.execute(update(Run).where(Run.id == run_id).values(finished_at=func.coalesce(Run.finished_at, func.now())))
 
 
 def stamp_archived(session: Session, run_id: int, archived: bool) -> None:
@@ -138,6 +142,11 @@ def stamp_archived(session: Session, run_id: int, archived: bool) -> None:
 def measured_by_run() -> ColumnElement[bool]:
     """Joins the measurement by the run's own student (others may have measured the variant again since)."""
     return and_(Measurement.variant_id == Variant.id, Measurement.student_profile_id == Run.student_profile_id)
+
+
+def arm_of_variant() -> ColumnElement[str]:
+    """The arm whose yield a variant counts for; `asked` for one that was grown on request."""
+    return case((Variant.growth_id.is_not(None), literal(ASKED)), else_=Chain.arm)
 
 
 def kept_rate() -> ColumnElement[bool]:

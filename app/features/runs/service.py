@@ -74,7 +74,7 @@ def cancel(session: Session, actor: Actor, run_id: int) -> Run:
     run = _writable(session, actor, run_id)
     _expect(run, "running", "paused")
     run.state = "cancelled"
-    queries.cancel_chains(session, run.id)
+    queries.cancel_open(session, run.id)
     queries.stamp_end(session, run.id)
     return _announce(session, actor, run, "cancelled")
 

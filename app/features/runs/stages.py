@@ -1,6 +1,6 @@
-"""The ledger of one chain: every stage of every turn, each written in a transaction of its own.
+"""The ledger of one chain, or of one request: every stage of every turn, each written in a transaction of its own.
 
-Each write is fenced: it changes nothing unless the claim's epoch is still the chain's and the turn is the expected one
+Each write is fenced: it changes nothing unless the claim's epoch still stands and the turn is the expected one
 (LeaseLost otherwise). Each is also idempotent, since a connection can be cut while COMMIT is on its way.
 """
 
@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import select, update
+from sqlalchemy import ColumnElement, literal, or_, select, update
 
 from app.db import Session
 from app.domain.difficulty import Band, Tally
@@ -22,7 +22,8 @@ from app.events import publish
 from app.features.runs import statements
 from app.features.runs.claims import Claim
 from app.features.runs.finish import finish_run_if_done, lock_run
-from app.models import Attempt, Chain, Incident, Measurement, Variant
+from app.models import Attempt, Growth, Incident, Measurement, Variant
+from app.models.base import PlainText
 
 NOTHING = Tally(0, 0)
 
@@ -50,6 +51,7 @@ class StoredVariant:
     invalid_detail: str
     tally: Tally
     attempts: tuple[StoredAttempt, ...]
+    instruction: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,33 +64,42 @@ class Provenance:
 
 
 def _fence(session: Session, claim: Claim, turn: int) -> None:
-    """Locks the chain's row. Progress clears the suspicion that the chain kills its worker."""
-    held = {"chain_": claim.chain_id, "epoch_": claim.epoch, "turn_": turn}
-    if session.execute(statements.FENCE, held).scalar() is None:
-        raise LeaseLost(f"Chain {claim.chain_id} is driven by another lane now.")
+    """Locks the claimed row. Progress clears the suspicion that it kills its worker."""
+    held = {"id_": claim.leased_id, "epoch_": claim.epoch, "turn_": turn}
+    if session.execute(statements.FENCE[claim.leased], held).scalar() is None:
+        raise _lost(claim)
+
+
+def _lost(claim: Claim) -> LeaseLost:
+    return LeaseLost(f"{claim.name} is driven by another lane now.".capitalize())
 
 
 def load_variants(session: Session, claim: Claim, student_profile_id: int) -> list[StoredVariant]:
-    """Every variant of the chain, in the order of growth."""
+    """Every variant that the chain grew by itself, in the order of growth; of a request its own and the way to them."""
+    which: ColumnElement[bool] = Variant.growth_id.is_(None)
+    if claim.asked is not None:
+        way = literal(f"{claim.asked.path}/", PlainText()).startswith(Variant.path + "/")
+        which = or_(Variant.growth_id == claim.asked.id, way)
     rows = session.execute(
-        select(Variant, Measurement)
+        select(Variant, Measurement, Growth.instruction)
         .outerjoin(
             Measurement,
             (Measurement.variant_id == Variant.id) & (Measurement.student_profile_id == student_profile_id),
         )
-        .where(Variant.chain_id == claim.chain_id)
+        .outerjoin(Growth, Growth.id == Variant.growth_id)
+        .where(Variant.chain_id == claim.chain_id, which)
         .order_by(Variant.turn, Variant.branch)
     ).all()
     attempts: dict[int, list[StoredAttempt]] = defaultdict(list)
-    measured = [measurement.id for _, measurement in rows if measurement is not None]
+    measured = [measurement.id for _, measurement, _ in rows if measurement is not None]
     for row in session.execute(
         select(Attempt).where(Attempt.measurement_id.in_(measured)).order_by(Attempt.measurement_id, Attempt.number)
     ).scalars():
         attempts[row.measurement_id].append(_stored_attempt(row))
-    places = {variant.id: Place(variant.turn, variant.branch) for variant, _ in rows}
+    places = {variant.id: Place(variant.turn, variant.branch) for variant, *_ in rows}
     return [
-        _stored(variant, measurement, places, tuple(attempts[measurement.id]) if measurement else ())
-        for variant, measurement in rows
+        _stored(variant, measurement, places, tuple(attempts[measurement.id]) if measurement else (), instruction or "")
+        for variant, measurement, instruction in rows
     ]
 
 
@@ -100,7 +111,11 @@ def _stored_attempt(row: Attempt) -> StoredAttempt:
 
 
 def _stored(
-    variant: Variant, measurement: Measurement | None, places: dict[int, Place], attempts: tuple[StoredAttempt, ...]
+    variant: Variant,
+    measurement: Measurement | None,
+    places: dict[int, Place],
+    attempts: tuple[StoredAttempt, ...],
+    instruction: str,
 ) -> StoredVariant:
     parent = places[variant.parent_id] if variant.parent_id is not None else None
     step = Step(Direction(variant.direction), Band(variant.target_low, variant.target_high), parent)
@@ -124,12 +139,17 @@ def _stored(
         invalid_detail=variant.invalid_detail,
         tally=Tally(measurement.passed, measurement.failed, measurement.errors) if measurement else NOTHING,
         attempts=attempts,
+        instruction=instruction,
     )
 
 
 def path_of(place: Place, parent: StoredVariant | None) -> str:
-    """Sorts a chain in preorder: the places of all ancestors and its own, zero padded."""
-    label = f"{place.turn:03d}.{place.branch:02d}"
+    """Sorts a chain in preorder: the places of all ancestors and its own, zero padded.
+
+    A number that outgrows the padding goes behind a tilde, which sorts after all digits.
+    """
+    branch = f"{place.branch:02d}" if place.branch < 100 else f"~{place.branch:05d}"
+    label = f"{place.turn:03d}.{branch}"
     return f"{parent.path}/{label}" if parent else label
 
 
@@ -153,6 +173,7 @@ def save_proposal(
         "turn": place.turn,
         "branch": place.branch,
         "parent_id": parent.id if parent else None,
+        "growth_id": claim.asked.id if claim.asked else None,
         "direction": step.direction.value,
         "target_low": step.target.low,
         "target_high": step.target.high,
@@ -327,22 +348,23 @@ def save_judgements(
 
 def save_turn(session: Session, claim: Claim, turn: int) -> None:
     """All branches of `turn` are done: the chain moves on."""
-    held = {"chain_": claim.chain_id, "epoch_": claim.epoch, "turn_": turn}
-    if session.execute(statements.MOVE_ON, held).scalar() is None:
-        raise LeaseLost(f"Chain {claim.chain_id} is driven by another lane now.")
+    held = {"id_": claim.leased_id, "epoch_": claim.epoch, "turn_": turn}
+    if session.execute(statements.MOVE_ON[claim.leased], held).scalar() is None:
+        raise _lost(claim)
 
 
 def save_end(session: Session, claim: Claim, state: str, reason: str) -> None:
-    """The chain grows no further; the run may be done with it."""
+    """Nothing more grows of this claim; the run may be done with it."""
     run = lock_run(session, claim.run_id)
+    leased = claim.leased
     ended = session.execute(
-        update(Chain)
-        .where(Chain.id == claim.chain_id, Chain.epoch == claim.epoch, Chain.state.in_(("open", state)))
+        update(leased)
+        .where(leased.id == claim.leased_id, leased.epoch == claim.epoch, leased.state.in_(("open", state)))
         .values(state=state, stop_reason=reason, owner=None, lease_expires_at=None)
-        .returning(Chain.id)
+        .returning(leased.id)
     ).scalar()
     if ended is None:
-        raise LeaseLost(f"Chain {claim.chain_id} is driven by another lane now.")
+        raise _lost(claim)
     publish(session, claim.workspace_id, claim.run_id, "chain", claim.chain_id)
     finish_run_if_done(session, run)
 

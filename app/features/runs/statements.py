@@ -7,16 +7,32 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import ARRAY, BigInteger, Integer, bindparam, column, func, insert, literal, null, select, text, update
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    Integer,
+    Table,
+    Update,
+    bindparam,
+    column,
+    func,
+    insert,
+    literal,
+    null,
+    select,
+    text,
+    update,
+)
 from sqlalchemy.dialects.postgresql import insert as upsert
+from sqlalchemy.sql.dml import ReturningUpdate
 from sqlalchemy.sql.elements import BindParameter
 from sqlalchemy.sql.selectable import TableValuedAlias
 from sqlalchemy.types import TypeEngine
 
-from app.models import Attempt, Chain, Measurement, Variant
+from app.models import Attempt, Chain, Growth, Measurement, Variant
 from app.models.base import PlainText, table_of
 
-_chain, _variant, _measurement, _attempt = map(table_of, (Chain, Variant, Measurement, Attempt))
+_chain, _growth, _variant, _measurement, _attempt = map(table_of, (Chain, Growth, Variant, Measurement, Attempt))
 
 
 def _p(name: str, type_: TypeEngine[Any] | None = None) -> BindParameter[Any]:
@@ -33,16 +49,26 @@ def _rows(**columns: type[TypeEngine[Any]]) -> TableValuedAlias:
     )
 
 
-_held = (_chain.c.id == _p("chain"), _chain.c.epoch == _p("epoch"), _chain.c.state == "open")
+def _held(leased: Table) -> Update:
+    return update(leased).where(leased.c.id == _p("id"), leased.c.epoch == _p("epoch"), leased.c.state == "open")
 
-FENCE = update(_chain).where(*_held, _chain.c.next_turn == _p("turn")).values(deaths=0).returning(_chain.c.id)
 
-MOVE_ON = (
-    update(_chain)
-    .where(*_held, _chain.c.next_turn.in_((_p("turn"), _p("turn") + 1)))
-    .values(next_turn=_p("turn") + 1, deaths=0)
-    .returning(_chain.c.id)
-)
+def _fence(leased: Table) -> ReturningUpdate[Any]:
+    return _held(leased).where(leased.c.next_turn == _p("turn")).values(deaths=0).returning(leased.c.id)
+
+
+def _move_on(leased: Table) -> ReturningUpdate[Any]:
+    return (
+        _held(leased)
+        .where(leased.c.next_turn.in_((_p("turn"), _p("turn") + 1)))
+        .values(next_turn=_p("turn") + 1, deaths=0)
+        .returning(leased.c.id)
+    )
+
+
+# By what the claim is for.
+FENCE = {Chain: _fence(_chain), Growth: _fence(_growth)}
+MOVE_ON = {Chain: _move_on(_chain), Growth: _move_on(_growth)}
 
 ADD_VARIANT = (
     upsert(_variant).on_conflict_do_nothing(index_elements=["chain_id", "turn", "branch"]).returning(_variant.c.id)
@@ -82,7 +108,8 @@ TWINS = (
         _variant.c.invalid_code.is_(None),
         _chain.c.arm == _p("arm"),
     )
-    .order_by(_chain.c.position, _variant.c.turn, _variant.c.branch)
+    # What was grown on request comes last: it never makes a copy of what the run found by itself.
+    .order_by(_variant.c.growth_id.is_not(None), _chain.c.position, _variant.c.turn, _variant.c.branch)
 )
 
 ADD_MEASUREMENT = (

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from app.db import Session
 from app.domain.difficulty import BROAD, COMPLETE
 from app.features.runs import figures
-from app.features.runs.arms import ARMS, plan_of
+from app.features.runs.arms import ARMS, ASKED, plan_of
 from app.features.runs.figures import Cell, ChainCount, IncidentGroup
 from app.features.runs.schemas import RunConfig
 from app.models import Run
@@ -54,6 +54,20 @@ class ArmSummary:
 
 
 @dataclass(frozen=True, slots=True)
+class AskedSummary:
+    """What people asked for beside the run's own chains, and what came of it: outside of every yield."""
+
+    requests: int
+    open: int
+    proposals: int
+    valid: int
+    usable: int
+    attempts: int  # verdicts, without errors
+    errors: int
+    teacher_tokens: int
+
+
+@dataclass(frozen=True, slots=True)
 class RunSummary:
     run_id: int
     name: str
@@ -62,6 +76,7 @@ class RunSummary:
     seconds: float
     main: ArmSummary
     baseline: ArmSummary | None
+    asked: AskedSummary
     incidents: tuple[IncidentGroup, ...]
     isolations: tuple[str, ...]
     lanes: int
@@ -78,7 +93,7 @@ class RunSummary:
 
 
 def summarise(session: Session, run: Run) -> RunSummary:
-    """Five queries, whatever the size of the run."""
+    """Six queries, whatever the size of the run."""
     cells = figures.cells(session, run.id)
     chains = figures.chain_counts(session, run.id)
     coverage = figures.chain_coverage(session, run.id)
@@ -93,9 +108,24 @@ def summarise(session: Session, run: Run) -> RunSummary:
         seconds=(end - run.created_at).total_seconds(),
         main=arms["main"],
         baseline=arms["baseline"] if arms["baseline"].chains else None,
+        asked=_asked(figures.request_counts(session, run.id), cells),
         incidents=tuple(figures.incident_groups(session, run.id)),
         isolations=tuple(sorted({cell.isolation for cell in cells} - {""})),
         lanes=figures.live_lanes(session, run.id),
+    )
+
+
+def _asked(requests: dict[str, int], cells: list[Cell]) -> AskedSummary:
+    own = [cell for cell in cells if cell.arm == ASKED]
+    return AskedSummary(
+        requests=sum(requests.values()),
+        open=requests.get("open", 0),
+        proposals=sum(c.count for c in own),
+        valid=sum(c.count for c in own if c.invalid_code is None and c.stage != "proposed"),
+        usable=sum(c.count for c in own if c.usable),
+        attempts=sum(c.passed + c.failed for c in own),
+        errors=sum(c.errors for c in own),
+        teacher_tokens=sum(c.teacher_tokens for c in own),
     )
 
 
