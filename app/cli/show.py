@@ -56,6 +56,11 @@ def print_summary(summary: RunSummary, console: Console) -> None:
     console.print(f"  {main.usable} usable variants from {main.proposals} proposals: {_yield(main)}")
     if baseline:
         console.print(f"  single-turn baseline, same budget: {_yield(baseline)}")
+    if asked := summary.asked.requests:
+        console.print(
+            f"  grown on {asked} {'request' if asked == 1 else 'requests'}, outside of the yield: "
+            f"{summary.asked.usable} usable of {summary.asked.proposals} proposals"
+        )
     console.print(
         f"  {main.chains_usable} of {main.chains} chains hold a usable variant, {main.chains_two_bins} fill two or "
         f"more difficulty bins, {main.chains_complete} are complete (easy, medium, hard)"

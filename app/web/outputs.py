@@ -10,6 +10,7 @@ from typing import Literal
 from pydantic import BaseModel, Field
 
 from app.features.chains.schemas import AttemptView, MeasurementView, VariantRow, VariantView
+from app.features.growths.schemas import GrowthRow
 from app.features.review.schemas import Outcome
 from app.features.review.votes import Vote
 from app.web.variants import Parts
@@ -32,6 +33,32 @@ class PassRate(BaseModel):
         return cls(**asdict(row.tally), rate=row.rate, low=low, high=high, bin=row.bin)
 
 
+class GrowthOut(BaseModel):
+    """A request to grow branches from a variant, and how far it is."""
+
+    id: int
+    run_id: int
+    chain_id: int
+    variant_id: int = Field(description="Where the branches start.")
+    direction: Literal["easier", "harder", "vary", "repair"]
+    instruction: str
+    children: int
+    turns: int
+    target: tuple[float, float] = Field(description="Pass rates that the children aim at.")
+    state: Literal["open", "finished", "failed", "quarantined", "cancelled"]
+    stop_reason: str
+    turns_done: int
+    asked_by: str
+    asked_at: datetime
+    variants: list[int] = Field(description="What has grown, in the order of the tree.")
+
+    @classmethod
+    def of(cls, row: GrowthRow) -> GrowthOut:
+        known = {name: getattr(row, name) for name in cls.model_fields if name not in ("target", "variants")}
+        target = (row.target.low, row.target.high)
+        return cls.model_validate({**known, "target": target, "variants": list(row.variants)})
+
+
 class VariantOut(BaseModel):
     """A proposal in a tree, valid or not, with how the run's own student did."""
 
@@ -39,6 +66,7 @@ class VariantOut(BaseModel):
     run_id: int
     chain_id: int
     parent_id: int | None
+    growth_id: int | None = Field(description="The request that it was grown on; null for what the run grew by itself.")
     turn: int
     branch: int
     environment: str
@@ -143,6 +171,7 @@ class Provenance(BaseModel):
     isolation: str
     fingerprint: str | None
     created_at: datetime
+    growth: GrowthOut | None = Field(description="Who asked for it, and for what.")
     seed: SeedOut
 
 
@@ -219,6 +248,7 @@ def _provenance(view: VariantView) -> Provenance:
         isolation=view.isolation,
         fingerprint=view.fingerprint,
         created_at=view.created_at,
+        growth=GrowthOut.of(view.growth) if view.growth else None,
         seed=SeedOut(**asdict(view.seed)),
     )
 

@@ -82,20 +82,27 @@ def arms_of(summary: RunSummary) -> list[Arm]:
     ]
 
 
-def funnels(run_id: int, arms: Sequence[Arm]) -> list[list[FunnelRow]]:
-    """That of the variants, from teacher calls to approved ones, and that of the chains."""
+def funnels(run_id: int, arms: Sequence[Arm], asked: bool) -> list[list[FunnelRow]]:
+    """That of the variants, from teacher calls to approved ones, and that of the chains.
+
+    Where there are variants that were `asked` for, the addresses leave them out as the figures do.
+    """
     return [
         [
-            FunnelRow(label, note, [_count(run_id, arm, lines[0][2], field, query) for arm in arms])
+            FunnelRow(label, note, [_count(run_id, arm, lines[0][2], field, query, asked) for arm in arms])
             for label, note, field, query in lines
         ]
         for lines in (_VARIANTS, _CHAINS)
     ]
 
 
-def _count(run_id: int, arm: Arm, whole: str, field: str, query: str | None) -> Count:
-    href = "" if query is None else f"/runs/{run_id}/tree?arm={arm.name}{query}"
+def _count(run_id: int, arm: Arm, whole: str, field: str, query: str | None, asked: bool) -> Count:
+    href = "" if query is None else f"/runs/{run_id}/tree?arm={arm.name}{query}{_own(asked)}"
     return Count(getattr(arm.figures, field), getattr(arm.figures, whole), href)
+
+
+def _own(asked: bool) -> str:
+    return "&asked=false" if asked else ""
 
 
 def chain_line(newest: NewestChain, config: RunConfig) -> ChainLine:
@@ -103,10 +110,10 @@ def chain_line(newest: NewestChain, config: RunConfig) -> ChainLine:
     return ChainLine(newest, charts.strip([(o.turn, o.rate, o.invalid_code) for o in newest.outcomes], turns))
 
 
-def yield_chart(run_id: int, arms: Sequence[Arm]) -> YieldChart:
+def yield_chart(run_id: int, arms: Sequence[Arm], asked: bool) -> YieldChart:
     by_turn = [
         [
-            (usable, calls, f"/runs/{run_id}/tree?arm={arm.name}&turn={turn}")
+            (usable, calls, f"/runs/{run_id}/tree?arm={arm.name}&turn={turn}{_own(asked)}")
             for turn, (usable, calls) in arm.figures.usable_by_turn.items()
         ]
         for arm in arms
@@ -114,9 +121,9 @@ def yield_chart(run_id: int, arms: Sequence[Arm]) -> YieldChart:
     return charts.yield_by_turn(*by_turn, width=_CHART_WIDTH)
 
 
-def rate_chart(run_id: int, counts: Sequence[tuple[float, int]]) -> charts.Histogram:
+def rate_chart(run_id: int, counts: Sequence[tuple[float, int]], asked: bool) -> charts.Histogram:
     def href(low: float, high: float) -> str:
-        return f"/runs/{run_id}/tree?arm=main&rate_min={low:g}&rate_max={high:g}"
+        return f"/runs/{run_id}/tree?arm=main&rate_min={low:g}&rate_max={high:g}{_own(asked)}"
 
     return charts.histogram(counts, href, width=_CHART_WIDTH)
 

@@ -117,6 +117,7 @@ def map_of(
             title=v.headline,
             direction=v.direction,
             mark=v.review,
+            asked=v.growth_id is not None,
         )
         for v in family
     ]

@@ -38,6 +38,7 @@ SAMPLES = {
     "/runs/{run_id}/tree": ("/runs/{run_id}/tree", "/runs/{run_id}/tree?node={invalid_id}"),
     "/runs/{run_id}/approve": ("/runs/{run_id}/approve?pick={variant_id}",),
     "/variants/{variant_id}": ("/variants/{variant_id}", "/variants/{invalid_id}"),
+    "/variants/{variant_id}/grow": ("/variants/{variant_id}/grow", "/variants/{invalid_id}/grow"),
     "/review": ("/review", "/review?run={run_id}"),
     "/curricula/{curriculum_id}/v{number}": ("/curricula/{curriculum_id}/v1", "/curricula/{curriculum_id}/v2"),
     "/curricula/{curriculum_id}/diff": ("/curricula/{curriculum_id}/diff?base=1&to=2",),

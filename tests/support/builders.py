@@ -22,6 +22,7 @@ from app.models import (
     Attempt,
     Chain,
     Decision,
+    Growth,
     Incident,
     Measurement,
     Membership,
@@ -174,6 +175,7 @@ def variant(
     invalid: tuple[str, str] | None = None,
     stage: str = "done",
     reasoning: str = "",
+    asked: Growth | None = None,
 ) -> Variant:
     """A proposal in a chain: the first version of MERGE unless `problem` is given or `invalid` (code, detail) is."""
     place = f"{turn:03d}.{branch:02d}"
@@ -190,6 +192,7 @@ def variant(
             turn=turn,
             branch=branch,
             parent_id=parent.id if parent else None,
+            growth_id=asked.id if asked else None,
             direction=direction or ("harder" if parent else "first"),
             target_low=0.35,
             target_high=0.65,
@@ -210,7 +213,8 @@ def variant(
             depth=parent.depth + 1 if parent else 0,
         ),
     )
-    inside.next_turn = max(inside.next_turn or 1, turn + 1)
+    if asked is None:
+        inside.next_turn = max(inside.next_turn or 1, turn + 1)
     while parent is not None:
         parent.subtree += 1
         parent = session.get(Variant, parent.parent_id) if parent.parent_id else None
@@ -354,6 +358,38 @@ def grown_run(session: Session, actor: Actor, chains: int = 4, *, attempts: bool
         single: Shape = ((1, 1, None, "first", 32), (2, 1, None, "first", 20))
         grown_chain(session, made, position, environment, family, single, "baseline", attempts=attempts)
     return made
+
+
+def growth(
+    session: Session, actor: Actor, origin: Variant, instruction: str = "Let ties matter.", state: str = "finished"
+) -> Growth:
+    """Somebody's request for one child of a variant, which has grown and was measured unless it is open."""
+    branch = 16 + next(_NUMBERS)
+    asked = Growth(
+        workspace_id=origin.workspace_id,
+        run_id=origin.run_id,
+        chain_id=origin.chain_id,
+        variant_id=origin.id,
+        direction="harder",
+        instruction=instruction,
+        children=1,
+        turns=1,
+        target_low=0.1,
+        target_high=0.26,
+        first_branch=branch,
+        digest=digest(f"growth {branch}"),
+        state=state,
+        stop_reason="turns_used" if state == "finished" else "",
+        next_turn=origin.turn + (2 if state == "finished" else 1),
+        asked_by=actor.user_id,
+    )
+    _add(session, asked)
+    if state == "finished":
+        home = session.get_one(Chain, origin.chain_id)
+        problem = MERGE.problem(home.environment, 4)
+        child = variant(session, home, problem, turn=origin.turn + 1, branch=branch, parent=origin, asked=asked)
+        measurement(session, child, 6)
+    return asked
 
 
 def incident(session: Session, inside: Run, stage: str, kind: str, message: str) -> Incident:

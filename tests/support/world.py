@@ -35,7 +35,7 @@ class World:
 
 
 def make(session: Session, actor: Actor) -> World:
-    """Two runs, one of them in trouble; a variant approved and one rejected; a frozen curriculum and its next draft."""
+    """Two runs, one of them in trouble; variants approved and asked for; a frozen curriculum and its next draft."""
     run = builders.grown_run(session, actor, chains=4)
     paused = builders.grown_run(session, actor, chains=2, name="Its server is away")
     paused.state, paused.error = "paused", "teacher: http://gpu-1:8000/v1 does not answer"
@@ -43,6 +43,8 @@ def make(session: Session, actor: Actor) -> World:
     first = session.query(Variant).where(Variant.run_id == run.id).order_by(Variant.id)
     good = first.where(Variant.problem.is_not(None)).all()
     builders.approve(session, actor, *good[:8])
+    builders.growth(session, actor, good[-1])
+    builders.growth(session, actor, good[-1], instruction="", state="open")
     made = curricula.create(session, actor, "First steps", Selection())
     curricula.freeze(session, actor, made.id, 1)
     curricula.new_version(session, actor, made.id)

@@ -67,6 +67,9 @@ class VariantFilter(ChainFilter):
     usable: Annotated[bool | None, _Open] = Field(
         default=None, description="Valid, no duplicate, and measured within the run's kept band."
     )
+    asked: Annotated[bool | None, _Open] = Field(
+        default=None, description="Grown on a person's request, or by the run itself."
+    )
     q: Annotated[str | None, _Open] = Field(
         default=None, max_length=200, description="Text that the teacher's reply or the seed's source holds."
     )

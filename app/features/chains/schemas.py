@@ -11,6 +11,7 @@ from app.domain.problem import Problem
 from app.domain.reasons import Reason
 from app.domain.tree import Example
 from app.features.chains.filters import TreeQuery
+from app.features.growths.schemas import GrowthRow
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +45,7 @@ class ChainRow:
     usable: int = 0
     bins: Sequence[str] = ()
     complete: bool = False
+    growing: bool = False  # by itself, or on somebody's request
 
     @property
     def key(self) -> str:
@@ -58,6 +60,7 @@ class VariantRow:
     run_id: int
     chain_id: int
     parent_id: int | None
+    growth_id: int | None
     turn: int
     branch: int
     path: str
@@ -230,6 +233,7 @@ class VariantView:
     twin: VariantRow | None
     measurements: Sequence[MeasurementView]
     family: Sequence[VariantRow]
+    requests: Sequence[GrowthRow]
     target: tuple[float, float]
     reply: str
     reasoning: str
@@ -259,6 +263,16 @@ class VariantView:
     @property
     def children(self) -> list[VariantRow]:
         return [v for v in self.family if v.parent_id == self.row.id]
+
+    @property
+    def growth(self) -> GrowthRow | None:
+        """The request that it was grown on."""
+        return next((request for request in self.requests if request.id == self.row.growth_id), None)
+
+    @property
+    def asked_here(self) -> list[GrowthRow]:
+        """What was asked for from this variant, newest first."""
+        return [request for request in reversed(self.requests) if request.variant_id == self.row.id]
 
     @property
     def measurement(self) -> MeasurementView | None:

@@ -28,6 +28,7 @@ from app.features.chains.schemas import (
     VariantRow,
     VariantView,
 )
+from app.features.growths import queries as growth_queries
 from app.models import Attempt
 
 
@@ -95,6 +96,7 @@ def variant(session: Session, actor: Actor, variant_id: int) -> VariantView:
         twin=twin,
         measurements=_measurements(session, variant_id),
         family=family,
+        requests=growth_queries.of_chain(session, actor.workspace_id, found.chain_id),
         target=(found.target_low, found.target_high),
         reply=found.reply,
         reasoning=found.reasoning,

@@ -96,7 +96,9 @@ def _prompt(environment: str, view: Mapping[str, Value]) -> list[ChatMessage]:
 
 def _provenance(facts: Facts) -> dict[str, object]:
     """Where the problem grew, how it was made and with what it was measured."""
-    return {
+    # Who asked is for Cairn to know: files of a curriculum go further than its people.
+    asked = {} if facts.instruction is None else {"on_request": {"instruction": facts.instruction}}
+    return asked | {
         "chain": {"run": facts.run_id, "position": facts.chain_position, "arm": facts.arm},
         "turn": facts.turn,
         "branch": facts.branch,

@@ -69,16 +69,17 @@ def rows(session: Session, found: Sequence[tuple[Run, str]]) -> list[RunRow]:
             .group_by(Chain.run_id)
         )
     }
+    arm_of = arm_of_variant()  # once: two of them would be two expressions, of which only one is grouped by
     yields = {
         (run_id, arm): Tally(usable, calls - usable)
         for run_id, arm, calls, usable in session.execute(
-            select(Chain.run_id, arm_of_variant(), func.count(), func.count().filter(usable_variant()))
+            select(Chain.run_id, arm_of, func.count(), func.count().filter(usable_variant()))
             .select_from(Variant)
             .join(Chain, Chain.id == Variant.chain_id)
             .join(Run, Run.id == Variant.run_id)
             .outerjoin(Measurement, measured_by_run())
             .where(Variant.run_id.in_(ids))
-            .group_by(Chain.run_id, arm_of_variant())
+            .group_by(Chain.run_id, arm_of)
         )
     }
     nothing = Tally(0, 0)

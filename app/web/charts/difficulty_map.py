@@ -31,7 +31,7 @@ NO_VERDICTS = Tally(0, 0)
 class Stone:
     """A variant to draw. `key` and `parent` are its address and its parent's; `invalid` the machine name of why.
 
-    `mark` is "", "approved" or "rejected".
+    `mark` is "", "approved" or "rejected"; `asked` tells that a person asked for it.
     """
 
     key: str
@@ -43,6 +43,7 @@ class Stone:
     title: str = ""
     direction: str = ""
     mark: str = ""
+    asked: bool = False
 
     @property
     def rate(self) -> float | None:
@@ -78,7 +79,7 @@ class Placed:
             parts.append(f"pass rate {rate_text(stone.rate)} ({tally.passed} of {tally.n})")
             parts.append(f"95% interval {rate_text(low)} to {rate_text(high)}")
             parts.append(self.bin or "in no bin")
-        return ", ".join(parts + [stone.mark] * bool(stone.mark))
+        return ", ".join(parts + [stone.mark] * bool(stone.mark) + ["grown on request"] * stone.asked)
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +135,11 @@ class DifficultyMap:
     right: float = RIGHT
     top: float = TOP
     bottom: float = TOP + PLOT
+
+    @property
+    def asked(self) -> bool:
+        """Whether somebody asked for any of the stones."""
+        return any(placed.stone.asked for placed in self.stones)
 
     @property
     def summary(self) -> str:

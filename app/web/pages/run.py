@@ -66,7 +66,7 @@ def run_page(request: Request, work: Work, member: Member, pages: PagesDep, run_
     cursor = feed.newest_event(work, member.workspace_id, run.id)  # before the figures, so that none is missed
     summary, config = summarise(work, run), service.config_of(run)
     pace = figures.pace(work, run) if run.state == "running" else None
-    arms = run_figures.arms_of(summary)
+    arms, asked = run_figures.arms_of(summary), summary.asked.requests > 0
     context = RunPage(
         run=run,
         cursor=cursor,
@@ -74,17 +74,21 @@ def run_page(request: Request, work: Work, member: Member, pages: PagesDep, run_
         config=config,
         summary=summary,
         arms=arms,
-        funnels=run_figures.funnels(run.id, arms),
+        funnels=run_figures.funnels(run.id, arms, asked),
         pace=pace,
         seconds_left=run_figures.seconds_left(summary, config, pace) if pace else None,
-        yields=run_figures.yield_chart(run.id, arms),
-        rates=run_figures.rate_chart(run.id, figures.rate_counts(work, run.id, "main")),
+        yields=run_figures.yield_chart(run.id, arms, asked),
+        rates=run_figures.rate_chart(run.id, figures.rate_counts(work, run.id, "main"), asked),
         bins=BINS,
         environments={name: environment.title for name, environment in registry.environments().items()},
         newest=[run_figures.chain_line(chain, config) for chain in figures.newest_chains(work, run.id)],
         ends=figures.stop_reasons(work, run.id),
         invalid=charts.stack(
-            (code.replace("_", " "), count, f"/runs/{run.id}/tree?arm=main&invalid={code}")
+            (
+                code.replace("_", " "),
+                count,
+                f"/runs/{run.id}/tree?arm=main&invalid={code}{'&asked=false' if asked else ''}",
+            )
             for code, count in summary.main.invalid.items()
         ),
         strategy=registry.strategy(config.strategy).title,

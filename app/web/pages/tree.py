@@ -161,7 +161,7 @@ def _choosing(request: Request) -> Callable[[int], str]:
 
 
 def _picks(query: TreeQuery, choices: FilterChoices) -> list[Pick]:
-    usable = "" if query.usable is None else str(query.usable).lower()
+    usable, asked = ("" if set_ is None else str(set_).lower() for set_ in (query.usable, query.asked))
     return [
         ("environment", "Environment", options("every environment", choices.environments), query.environment or ""),
         ("bin", "Difficulty", options("any difficulty", (b.name for b in BROAD)), query.bin or ""),
@@ -173,6 +173,7 @@ def _picks(query: TreeQuery, choices: FilterChoices) -> list[Pick]:
         ),
         ("review", "Review", options("any review", ("waiting", "approved", "rejected")), query.review or ""),
         ("usable", "Usable", [("", "usable or not"), ("true", "usable"), ("false", "not usable")], usable),
+        ("asked", "Asked for", [("", "asked for or not"), ("true", "on request"), ("false", "by the run")], asked),
         ("arm", "Arm", [("", "both arms"), ("main", "this run"), ("baseline", "baseline")], query.arm or ""),
         ("sort", "Order of chains", _SORTS, "" if query.sort == "position" else query.sort),
     ]

@@ -13,7 +13,7 @@ from app.domain.difficulty import BROAD, COMPLETE, NARROW
 from app.features.chains.filters import ChainFilter
 from app.features.chains.schemas import ChainRow, RunFacts
 from app.features.runs.queries import broad_bin, measured_by_run, usable_variant
-from app.models import Chain, Measurement, Run, Seed, Variant
+from app.models import Chain, Growth, Measurement, Run, Seed, Variant
 
 _EASIEST_FIRST = [bin_.name for bin_ in BROAD]
 BEFORE_ALL_PATHS = ""
@@ -39,8 +39,9 @@ def run(session: Session, workspace_id: int, run_id: int) -> RunFacts | None:
 def chain_rows(session: Session, workspace_id: int, ids: Sequence[int]) -> dict[int, ChainRow]:
     """The chains with these ids, each with what its variants came to."""
     stats = _stats(Variant.chain_id.in_(ids))
+    asked = select(Growth.id).where(Growth.chain_id == Chain.id, Growth.state == "open").exists()
     rows = session.execute(
-        select(Chain, Seed.source, stats.c.variants, stats.c.usable, stats.c.bins, stats.c.narrow)
+        select(Chain, asked, Seed.source, stats.c.variants, stats.c.usable, stats.c.bins, stats.c.narrow)
         .join(Seed, Seed.id == Chain.seed_id)
         .outerjoin(stats, stats.c.chain_id == Chain.id)
         .where(Chain.id.in_(ids), Chain.workspace_id == workspace_id)
@@ -60,8 +61,9 @@ def chain_rows(session: Session, workspace_id: int, ids: Sequence[int]) -> dict[
             usable=usable or 0,
             bins=sorted(filter(None, bins or ()), key=_EASIEST_FIRST.index),
             complete=set(narrow or ()) >= COMPLETE,
+            growing=chain.state == "open" or bool(on_request),
         )
-        for chain, source, variants, usable, bins, narrow in rows
+        for chain, on_request, source, variants, usable, bins, narrow in rows
     }
 
 

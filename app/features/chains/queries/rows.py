@@ -21,6 +21,7 @@ _ROW = (
     Variant.run_id,
     Variant.chain_id,
     Variant.parent_id,
+    Variant.growth_id,
     Variant.turn,
     Variant.branch,
     Variant.path,

@@ -45,6 +45,8 @@ def matching(run_id: int, wanted: VariantFilter) -> Select[int, int, str]:
         statement = statement.where(Variant.review == ("" if wanted.review == "waiting" else wanted.review))
     if wanted.usable is not None:
         statement = statement.where(func.coalesce(usable_variant(), False).is_(wanted.usable))
+    if wanted.asked is not None:
+        statement = statement.where(Variant.growth_id.is_not(None).is_(wanted.asked))
     if wanted.q:
         statement = statement.join(Seed, Seed.id == Chain.seed_id).where(
             or_(

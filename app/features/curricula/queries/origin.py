@@ -12,6 +12,7 @@ from app.features.curricula.queries.scope import measured
 from app.features.curricula.schemas import Selection
 from app.models import (
     Chain,
+    Growth,
     Measurement,
     ModelProfile,
     Run,
@@ -34,6 +35,7 @@ class Facts:
     isolation: str
     prompt_hash: str
     direction: str
+    instruction: str | None  # None where the run grew it by itself
     turn: int
     branch: int
     run_id: int
@@ -71,6 +73,7 @@ def facts(session: Session, workspace_id: int, ids: Sequence[int], selection: Se
         Variant.isolation,
         Variant.prompt_hash,
         Variant.direction,
+        Growth.instruction,
         Variant.turn,
         Variant.branch,
         Variant.run_id,
@@ -101,6 +104,7 @@ def facts(session: Session, workspace_id: int, ids: Sequence[int], selection: Se
             .join(Seed, Seed.id == Chain.seed_id)
             .join(Run, Run.id == Variant.run_id)
             .join(Measurement, measured(selection))
+            .outerjoin(Growth, Growth.id == Variant.growth_id)
             .where(Variant.workspace_id == workspace_id, Variant.id.in_(batch))
         )
         found: dict[int, Facts] = {}
