@@ -9,7 +9,7 @@ from typing import NoReturn
 import typer
 from pydantic import ValidationError
 
-from app.cli import doctor, export, refine, seeds, signin, up, verify
+from app.cli import doctor, export, grow, refine, seeds, signin, up, verify
 from app.config import Settings, variable
 from app.errors import AppError, InvalidForm
 from app.messages import by_field
@@ -26,6 +26,7 @@ app.command("up")(up.command)
 app.command("signin")(signin.command)
 app.add_typer(seeds.app, name="seeds")
 app.command("refine")(refine.command)
+app.command("grow")(grow.command)
 app.command("export")(export.command)
 app.command("verify")(verify.command)
 app.command("doctor")(doctor.command)

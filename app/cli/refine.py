@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -12,7 +11,7 @@ import typer
 from rich.console import Console
 
 from app.cli import context, show
-from app.config import settings
+from app.cli.driving import driven
 from app.db import unit_of_work
 from app.domain.actor import Actor
 from app.errors import InvalidInput
@@ -27,7 +26,6 @@ from app.local.folder import Serving
 
 # Exit status of a run that did not finish, so that scripts notice.
 _INCOMPLETE = 3
-_RESPAWN_S = 1.0
 
 
 def command(
@@ -139,41 +137,11 @@ async def _run(actor: Actor, config: RunConfig, out: Path | None) -> RunSummary:
     """Starts the run, drives it from processes of our own beside any workers, and follows it to its end."""
     console = Console(stderr=True, highlight=False)
     run_id = await asyncio.to_thread(_start, actor, config)
-    driving = asyncio.create_task(_drive(run_id))
-    following = asyncio.create_task(show.follow(run_id, console))
-    try:
-        await asyncio.wait((driving, following), return_when=asyncio.FIRST_COMPLETED)
-        if driving.done():
-            driving.result()  # lanes are kept up until cancelled: it ends by itself only where none can be started
-        summary = await following
-    finally:
-        for task in (driving, following):
-            task.cancel()
-        await asyncio.gather(driving, following, return_exceptions=True)
+    summary = await driven(run_id, show.follow(run_id, console))
     if out is not None:
         for path in await asyncio.to_thread(_export, actor, run_id, out):
             console.print(f"wrote {path}", markup=False)
     return summary
-
-
-async def _drive(run_id: int) -> None:
-    """Lanes in processes of our own, until cancelled."""
-    async with asyncio.TaskGroup() as lanes:
-        for _ in range(settings().worker_processes):
-            lanes.create_task(_keep_lane(run_id))
-
-
-async def _keep_lane(run_id: int) -> None:
-    """One lane at a time; one that dies is replaced, as a worker's would be."""
-    while True:
-        lane = await asyncio.create_subprocess_exec(sys.executable, "-m", "app.cli.lane", str(run_id))
-        try:
-            await lane.wait()
-        finally:
-            if lane.returncode is None:
-                lane.terminate()
-                await lane.wait()
-        await asyncio.sleep(_RESPAWN_S)
 
 
 def _start(actor: Actor, config: RunConfig) -> int:

@@ -16,6 +16,10 @@ import psutil
 import pytest
 
 from app.config import settings
+from app.db import unit_of_work
+from app.features.growths import service as growths
+from app.features.growths.schemas import Request
+from app.models import Variant
 from tests.support import refining
 
 # Fast leases, so that a killed lane's chains are free within seconds.
@@ -56,6 +60,11 @@ def _gone(processes: list[psutil.Process]) -> bool:
     return not any(p.is_running() and p.status() != psutil.STATUS_ZOMBIE for p in processes)
 
 
+def _proposals(run_id: int) -> int:
+    summary = refining.summary(run_id)
+    return summary.main.proposals + summary.asked.proposals
+
+
 def _run_with_kills(environment: dict[str, str], tmp_path: Path, run_id: int, kills: int, seed: int) -> int:
     """Drives the run with a worker that is killed `kills` times; returns how often it really was."""
     variables = os.environ | environment | FAST | {"CAIRN_RECONCILE_S": "1"}
@@ -63,11 +72,9 @@ def _run_with_kills(environment: dict[str, str], tmp_path: Path, run_id: int, ki
     done = 0
     while done < kills and refining.state(run_id) == "running":
         with _worker(variables, tmp_path / "worker.log") as process:
-            before = refining.summary(run_id).main.proposals
+            before = _proposals(run_id)
             refining.wait_until(
-                lambda before=before: (
-                    refining.summary(run_id).main.proposals > before or refining.state(run_id) != "running"
-                ),
+                lambda before=before: _proposals(run_id) > before or refining.state(run_id) != "running",
                 "a worker that makes progress",
             )
             time.sleep(moments.uniform(0, 1.5))
@@ -101,6 +108,30 @@ def test_two_kills_change_no_result(
 ) -> None:
     monkeypatch.setattr(settings(), "worker_processes", 2)
     assert _compare(environment, tmp_path, kills=2) >= 1
+
+
+@pytest.mark.usefixtures("database", "broker")
+def test_kills_in_the_middle_of_asked_for_branches_change_no_result(
+    environment: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One run is shaken while it grows what was asked for, the other one is not."""
+    monkeypatch.setattr(settings(), "worker_processes", 2)
+    actor = refining.owner_with_seeds(1)
+    calm, shaken = (refining.start(actor, environments=["deduction"]) for _ in range(2))
+    for run_id in (calm, shaken):
+        while refining.drive(run_id):
+            pass
+        with unit_of_work() as session:
+            origin = session.query(Variant).where(Variant.run_id == run_id, Variant.turn == 1).one()
+            direction = "repair" if origin.invalid_code else "harder"
+            growths.grow(session, actor, origin.id, Request(direction=direction, children=3, turns=3))
+    while refining.drive(calm):
+        pass
+    assert _run_with_kills(environment, tmp_path, shaken, 2, seed=3) >= 1
+    report = refining.check(shaken)
+    assert (report.state, report.problems) == ("finished", ())
+    assert report.digest == refining.check(calm).digest
+    assert refining.summary(shaken).asked == refining.summary(calm).asked
 
 
 @pytest.mark.slow
