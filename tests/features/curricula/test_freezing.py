@@ -83,6 +83,18 @@ def test_a_row_tells_the_problem_its_prompt_and_with_what_it_was_measured(work: 
     assert json.loads(row["provenance"])["measurement"]["isolation"] == "full"
 
 
+def test_a_row_that_was_grown_on_request_says_what_was_asked_and_not_by_whom(work: Session, actor: Actor) -> None:
+    origin = work.execute(
+        select(Variant).where(Variant.problem.is_not(None)).order_by(Variant.id).limit(1)
+    ).scalar_one()
+    growth = builders.growth(work, actor, origin)
+    child = work.execute(select(Variant).where(Variant.growth_id == growth.id)).scalar_one()
+    builders.approve(work, actor, child)
+    told = [json.loads(decode_row(row)["provenance"]) for row in rows_of(work, frozen(work, actor))]
+    assert [row["on_request"] for row in told if "on_request" in row] == [{"instruction": "Let ties matter."}]
+    assert actor.name not in json.dumps(told)
+
+
 def test_the_revision_can_be_computed_from_manifest_and_rows(work: Session, actor: Actor) -> None:
     version = frozen(work, actor)
     manifest = json.loads(version.manifest or "")

@@ -31,6 +31,15 @@ def test_the_chain_of_the_gallery() -> None:
     assert "pass rate 0.44 (14 of 32), 95% interval 0.28 to 0.61, medium, approved" in places["2.1"].text
 
 
+def test_a_stone_that_was_asked_for_says_so() -> None:
+    asked = Stone("2.7", 2, "/variants/9", parent="1.1", tally=Tally(3, 29), asked=True)
+    chart = difficulty_map([*CHAIN, asked])
+    told = {placed.stone.key: placed.text for placed in chart.stones}
+    assert told["2.7"].endswith("hard, grown on request")
+    assert "grown on request" not in told["2.1"]
+    assert (chart.asked, difficulty_map(CHAIN).asked) == (True, False)
+
+
 def test_the_way_to_the_chosen_stone_is_drawn_last() -> None:
     kinds = [link.kind for link in difficulty_map(CHAIN, chosen="6.1").links]
     assert kinds[-4:] == ["trail"] * 4
