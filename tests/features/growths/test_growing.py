@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from itertools import count
 
 import pytest
 from sqlalchemy import text, update
@@ -134,9 +133,8 @@ def test_an_invalid_variant_is_repaired(ada: Actor, grow: Grow) -> None:
 
 
 def test_a_paused_run_keeps_requests_until_it_is_resumed(ada: Actor, grow: Grow) -> None:
-    run_id = refining.start(ada, **ONE)
-    looks = count()
-    refining.drive(run_id, lambda: any(v.stage == "done" for v in variants(run_id)) and next(looks) > 2)
+    run_id = refining.start(ada, turns=6, **ONE)
+    refining.drive(run_id, lambda: any(v.stage == "done" for v in variants(run_id)))
     with unit_of_work() as session:
         runs.pause(session, ada, run_id)
     outcome = grow(valid(run_id))
@@ -151,7 +149,7 @@ def test_a_paused_run_keeps_requests_until_it_is_resumed(ada: Actor, grow: Grow)
 
 
 def test_a_cancelled_run_grows_what_is_asked_and_is_cancelled_again(ada: Actor, grow: Grow) -> None:
-    run_id = refining.start(ada, **ONE)
+    run_id = refining.start(ada, turns=6, **ONE)
     refining.drive(run_id, lambda: any(v.stage == "done" for v in variants(run_id)))
     with unit_of_work() as session:
         runs.cancel(session, ada, run_id)
@@ -183,7 +181,7 @@ def test_cancelling_a_request_ends_the_run_again(ada: Actor, grow: Grow) -> None
 
 
 def test_a_chain_and_a_request_beside_it_are_driven_at_once(ada: Actor, grow: Grow) -> None:
-    run_id = refining.start(ada, **ONE)
+    run_id = refining.start(ada, turns=6, **ONE)
     refining.drive(run_id, lambda: any(v.stage == "done" for v in variants(run_id)))
     growth = grow(valid(run_id)).growth
     with unit_of_work() as session:
