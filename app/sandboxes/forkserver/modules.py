@@ -75,9 +75,11 @@ ALLOWED = (
     "weakref",
     "zlib",
 )
-# Imported by the modules above only when first used; which there are depends on the version of Python.
+# Imported only when first used, by the modules above or by the interpreter itself, which takes `_pylong` for huge
+# integers; which there are depends on the version of Python.
 _LAZY = (
     *("_strptime", "atexit", "_suggestions", "annotationlib", "html.entities", "string.templatelib"),
+    *("_pylong", "_ast_unparse", "codeop"),
     *("_md5", "_sha1", "_sha2", "_sha256", "_sha512", "_sha3", "_blake2"),
 )
 _CLOCK_READERS = ((datetime.date, "today"), (datetime.datetime, "now"), (datetime.datetime, "utcnow"))

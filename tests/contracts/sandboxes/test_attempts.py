@@ -183,7 +183,7 @@ async def test_python_ways_are_refused(subject: Subject, body: str) -> None:
     assert outcome.status in (Status.EXCEPTION, Status.CRASHED), outcome
     assert outcome.status is Status.CRASHED or outcome.error in (
         "PermissionError", "OSError", "ModuleNotFoundError", "RuntimeError", "error", "ValueError", "AttributeError",
-        "itimer_error",
+        "itimer_error", "ItimerError",
     ), outcome  # fmt: skip
 
 
@@ -362,9 +362,12 @@ def f(): return 1
 
 SEARCH = f"""
 {REACH}
-def is_mapped(page):
-    try: return call(28 if MACHINE == 'x86_64' else 233, page << 12, 4096, 0) == 0  # madvise, of no effect
+def advise(page, advice):
+    try: return call(28 if MACHINE == 'x86_64' else 233, page << 12, 4096, advice) == 0
     except OSError: return False
+# Populate for reading (Linux 5.14) fails where a read would, as behind the end of a mapped file; 0 has no effect.
+advice = 22 if advise(id(gc) >> 12, 22) else 0
+def is_mapped(page): return advise(page, advice)
 def regions():
     seen = set()
     for thing in gc.get_objects():

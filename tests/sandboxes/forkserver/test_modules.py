@@ -95,6 +95,12 @@ USES = {
     "zlib": "zlib.decompress(zlib.compress(b'x'))",
     "sys": "[sys.maxsize, sys.getrecursionlimit()]",
 }
+# What the interpreter imports by itself when a program computes with integers of thousands of digits.
+HUGE = {
+    "divide": "return 10 ** 20000 // (10 ** 5000 + 1) % 97",
+    "write": "return len(str(3 ** 100000))",
+    "read": "return int('7' * 30000) % 97",
+}
 CODECS = ["ascii", "latin-1", "utf-8", "utf-16", "utf-32", "cp1252", "utf-7", "punycode", "idna", "unicode_escape"]
 
 
@@ -105,6 +111,14 @@ async def test_they_work_inside() -> None:
             outcomes = [(await sandbox.run(Program(source, (Call("f", ()),)), replica=r)).outcomes[0] for r in (0, 1)]
             assert outcomes[0].status is Status.VALUE, (name, outcomes[0])
             assert outcomes[0] == outcomes[1]
+
+
+@pytest.mark.parametrize("body", HUGE.values(), ids=HUGE)
+async def test_huge_integers_work_inside(body: str) -> None:
+    async with ForkServerSandbox.open() as sandbox:
+        source = f"import sys\nsys.set_int_max_str_digits(0)\ndef f(): {body}"
+        outcome = (await sandbox.run(Program(source, (Call("f", ()),)))).outcomes[0]
+        assert outcome.status is Status.VALUE, outcome
 
 
 @pytest.mark.parametrize("codec", CODECS)
