@@ -20,14 +20,15 @@ _PACKAGE = "app.sandboxes.forkserver"
 
 
 def main() -> None:
-    """Takes one argument, JSON: control (descriptor), parent (pid), preload, path, seed, without (layers)."""
+    """Takes one argument, JSON: control (descriptor), parent (pid), preload, libraries, path, seed, without
+    (layers)."""
     options = json.loads(sys.argv[1])
     control = options["control"]
     sys.path.insert(0, str(_ROOT))
     package = types.ModuleType(_PACKAGE)
     package.__path__ = [str(Path(__file__).parent)]
     sys.modules[_PACKAGE] = package
-    from app.sandboxes.forkserver import modules, walls
+    from app.sandboxes.forkserver import modules, preloading, walls
     from app.sandboxes.forkserver.limits import MemoryLimit
     from app.sandboxes.forkserver.seccomp import child_filter
     from app.sandboxes.forkserver.serve import Server
@@ -37,9 +38,10 @@ def main() -> None:
     _leave_terminal(control)
     try:
         modules.import_all(options["preload"], [str(_ROOT), *options["path"]])
+        preloading.import_libraries(options["libraries"], options["path"])
         memory = MemoryLimit()
         layers = walls.raise_namespaces(options["without"])
-        builtins = modules.close_imports(options["preload"])
+        builtins = modules.close_imports([*options["preload"], *options["libraries"]])
         server = Server(control, child_filter(), builtins, memory)
         server.warm_up()
         sys.argv, sys.orig_argv = [""], [""]
@@ -48,6 +50,7 @@ def main() -> None:
         _greet(control, {"error": f"{type(error).__name__}: {error}"})
         os._exit(1)
     random.seed(options["seed"])  # the same in every run of a replica, another in the other one
+    preloading.seed(options["seed"])
     gc.collect()
     gc.disable()
     gc.freeze()
