@@ -131,3 +131,15 @@ def test_what_a_student_sees_is_read_back(name: str) -> None:
     assert read_view(plain) == (name, view)
     assert plain.count(prompts.BASE_STOP) == 2
     assert plain.endswith("## Answer\n\n")
+
+
+@pytest.mark.parametrize("environment", ENVIRONMENTS)
+def test_a_teacher_is_told_of_libraries_and_its_hash_tells(environment: str) -> None:
+    plain, told = (
+        prompts.teacher_messages(brief(environment), libraries=names)[1].content for names in ((), ("numpy",))
+    )
+    assert plain.count("numpy") == 0
+    assert told.replace(" and numpy,", ",") == plain
+    hashes = [prompts.prompt_hash(environment, names) for names in ((), ("numpy",), ("numpy", "sympy"))]
+    assert hashes[0] == prompts.prompt_hash(environment)
+    assert len(set(hashes)) == 3

@@ -16,9 +16,12 @@ _ATTEMPT_MS, _ATTEMPT_MB, _ATTEMPT_ROOM = 5_000, 64, 1 << 16
 class Pool:
     """Requests wait for a place in the order of coming; what waits is a coroutine, so the queue is the caller's."""
 
-    def __init__(self, size: int, preload: Sequence[str], without: Sequence[str], replica: int) -> None:
+    def __init__(
+        self, size: int, preload: Sequence[str], without: Sequence[str], replica: int, libraries: Sequence[str] = ()
+    ) -> None:
         self._replica = replica
         self._preload = preload
+        self._libraries = libraries
         self._without = without
         # The last one freed is taken first: its memory is warm. An empty place gets its zygote when it is needed.
         self._free: asyncio.LifoQueue[Zygote | None] = asyncio.LifoQueue()
@@ -57,7 +60,9 @@ class Pool:
             raise
 
     async def _start_one(self) -> Zygote:
-        zygote = await Zygote.start(preload=self._preload, without=self._without, replica=self._replica)
+        zygote = await Zygote.start(
+            preload=self._preload, without=self._without, replica=self._replica, libraries=self._libraries
+        )
         self._zygotes.add(zygote)
         try:
             await _try_walls(zygote)

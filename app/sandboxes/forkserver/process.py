@@ -17,6 +17,7 @@ from typing import Any, ClassVar
 from app.errors import SandboxUnavailable
 from app.sandboxes.forkserver import layers, protocol
 from app.sandboxes.forkserver.deadline import PATIENCE
+from app.sandboxes.forkserver.libraries import places
 
 _START_S = 30.0
 _GRACE_S = 5.0  # on top of a program's own deadline at its latest, which the zygote holds
@@ -59,8 +60,11 @@ class Zygote(asyncio.Protocol):
         self.report: layers.Report
 
     @classmethod
-    async def start(cls, *, preload: Sequence[str], without: Sequence[str], replica: int) -> Zygote:
-        """Raises ZygoteDied, and SandboxUnavailable where it says itself why it cannot serve."""
+    async def start(
+        cls, *, preload: Sequence[str], without: Sequence[str], replica: int, libraries: Sequence[str] = ()
+    ) -> Zygote:
+        """Raises ZygoteDied, SandboxUnavailable where it says itself why it cannot serve, and LibraryMissing."""
+        path = [sysconfig.get_path("purelib"), sysconfig.get_path("platlib"), *places(libraries)]
         ours, theirs = socket.socketpair()
         with theirs:
             for end in (ours, theirs):
@@ -69,7 +73,8 @@ class Zygote(asyncio.Protocol):
                 "control": theirs.fileno(),
                 "parent": os.getpid(),
                 "preload": list(preload),
-                "path": [sysconfig.get_path("purelib"), sysconfig.get_path("platlib")],
+                "libraries": list(libraries),
+                "path": path,
                 "seed": replica,
                 "without": list(without),
             }

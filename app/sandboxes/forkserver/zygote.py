@@ -20,14 +20,15 @@ _PACKAGE = "app.sandboxes.forkserver"
 
 
 def main() -> None:
-    """Takes one argument, JSON: control (descriptor), parent (pid), preload, path, seed, without (layers)."""
+    """Takes one argument, JSON: control (descriptor), parent (pid), preload, libraries, path, seed, without
+    (layers)."""
     options = json.loads(sys.argv[1])
     control = options["control"]
     sys.path.append(str(_ROOT))  # after the standard library, which it must not shadow
     package = types.ModuleType(_PACKAGE)
     package.__path__ = [str(Path(__file__).parent)]
     sys.modules[_PACKAGE] = package
-    from app.sandboxes.forkserver import memory, modules, walls
+    from app.sandboxes.forkserver import memory, modules, preloading, walls
 
     walls.die_with(options["parent"])
     _leave_terminal(control)
@@ -39,9 +40,10 @@ def main() -> None:
         from app.sandboxes.forkserver.serve import Server
 
         sys.path.remove(str(_ROOT))
+        preloading.import_libraries(options["libraries"], options["path"])
         limit = MemoryLimit()
         layers = walls.raise_namespaces(options["without"])
-        builtins = modules.close_imports(options["preload"])
+        builtins = modules.close_imports([*options["preload"], *options["libraries"]])
         server = Server(control, child_filter(), builtins, limit)
         server.warm_up()
         sys.argv, sys.orig_argv = [""], [""]
@@ -50,6 +52,7 @@ def main() -> None:
         _greet(control, {"error": f"{type(error).__name__}: {error}"})
         os._exit(1)
     random.seed(options["seed"])  # the same in every run of a replica, another in the other one
+    preloading.seed(options["seed"])
     gc.collect()
     gc.disable()
     filling = memory.fill_pools()  # noqa: F841 - kept, see there
