@@ -54,6 +54,7 @@ class Zygote(asyncio.Protocol):
         self._waiting: asyncio.Future[Response] | None = None
         self._guard: asyncio.TimerHandle | None = None
         self._greeting: asyncio.Future[layers.Report] = self._loop.create_future()
+        self._room = 0  # bytes that the response may have
         self._first_rss_kb = 0
         self.grown_kb = 0  # resident memory since the first response
         self.alive = True
@@ -102,6 +103,7 @@ class Zygote(asyncio.Protocol):
         """The response to come. The future raises ZygoteDied; cancelling it leaves the zygote busy until its answer."""
         assert self._transport is not None  # noqa: S101 - set by `start`
         self._waiting = self._loop.create_future()
+        self._room = protocol.REQUEST.unpack(header)[-1]
         self._guard = self._loop.call_later(wall_ms / 1000 * PATIENCE + _GRACE_S, self.kill)
         self._transport.writelines((header, payload))
         return self._waiting
@@ -124,7 +126,9 @@ class Zygote(asyncio.Protocol):
             self._greet()
         elif len(self._buffer) >= protocol.RESPONSE.size:
             size, *fields = protocol.RESPONSE.unpack_from(self._buffer)
-            if len(self._buffer) >= protocol.RESPONSE.size + size:
+            if size > self._room:
+                self.kill()  # no child has so much room: the zygote itself was taken over
+            elif len(self._buffer) >= protocol.RESPONSE.size + size:
                 end, wall, cpu, child, own, status = fields
                 frames = bytes(self._buffer[protocol.RESPONSE.size :])
                 self._buffer.clear()
@@ -146,12 +150,16 @@ class Zygote(asyncio.Protocol):
         (size,) = protocol.GREETING.unpack_from(self._buffer.ljust(protocol.GREETING.size, b"\xff"))
         if len(self._buffer) < protocol.GREETING.size + size:
             return
-        greeting = json.loads(self._buffer[protocol.GREETING.size :])
+        try:
+            greeting = json.loads(self._buffer[protocol.GREETING.size :])
+            if "error" in greeting:
+                reason = SandboxUnavailable(f"No interpreter can be isolated: {greeting['error']}.")
+                self._greeting.set_exception(reason)
+            else:
+                self._greeting.set_result(layers.report(greeting["layers"]))
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+            self._greeting.set_exception(ZygoteDied("the isolated interpreter did not greet as one does"))
         self._buffer.clear()
-        if "error" in greeting:
-            self._greeting.set_exception(SandboxUnavailable(f"No interpreter can be isolated: {greeting['error']}."))
-        else:
-            self._greeting.set_result(layers.report(greeting["layers"]))
 
     def _finish(self, outcome: Response | ZygoteDied) -> None:
         if self._guard:

@@ -59,7 +59,17 @@ def _after(outcomes: list[Outcome], ending: Outcome, calls: int, *, loading: boo
 
 
 def _ending(response: Response) -> Outcome:
-    """How the process ended; VALUE stands for a clean end."""
+    """How the process ended; VALUE stands for a clean end. Raises Unexplained."""
+    try:
+        return _named(response)
+    except ValueError as error:
+        raise Unexplained(f"an interpreter told of an end that no process has ({error})") from error
+
+
+def _named(response: Response) -> Outcome:
+    """Raises Unexplained, and ValueError for what only a zygote that was taken over can say."""
+    if response.end not in (protocol.ENDED, protocol.DEADLINE):
+        raise ValueError(f"end {response.end}")
     if response.end == protocol.DEADLINE:
         return Outcome(Status.TIMEOUT, detail="its time was used up")
     code = os.waitstatus_to_exitcode(response.status)
