@@ -35,7 +35,7 @@ from app import registry
 from app.domain.ports import Call, Isolation, Limits, Program, Sandbox, Status
 from app.sandboxes.forkserver import ForkServerSandbox, layers
 from app.sandboxes.forkserver.process import Response, Zygote
-from bench import other_executors
+from bench import other_executors, unconfined
 from bench.other_executors import Job
 
 SOURCE = """
@@ -82,7 +82,9 @@ class Floor:
             zygote.freed = self._free.put_nowait
             self._free.put_nowait(zygote)
 
-    async def ask(self, header: bytes, payload: bytes, wall_ms: int) -> Response:
+    async def ask(self, header: bytes, payload: bytes, wall_ms: int, *, wide: bool) -> Response:
+        if wide:
+            raise RuntimeError("only the narrow kind is measured")
         return await (await self._free.get()).request(header, payload, wall_ms)
 
 
@@ -119,7 +121,7 @@ class Contenders:
         return _driven(await self._stack.enter_async_context(opened), size)
 
     async def _floor(self, size: int) -> Batch:
-        zygotes = [await Unconfined.start(preload=[], without=[], replica=0) for _ in range(size)]
+        zygotes = [await Unconfined.start(preload=[], without=[], replica=0, wide=False) for _ in range(size)]
         for zygote in zygotes:
             self._stack.callback(zygote.kill)
         return _driven(ForkServerSandbox([Floor(zygotes)], layers.report({})), size)  # type: ignore[list-item]
@@ -138,7 +140,8 @@ class Contenders:
         return batch
 
     async def _bare(self, _size: int) -> Batch:
-        script = [sys.executable, "-s", "-P", "-S", "-B", "-Wignore", str(Unconfined.script), "fork"]
+        given = unconfined.options(wide=False)
+        script = [sys.executable, "-s", "-P", "-S", "-B", "-Wignore", str(Unconfined.script), given, "fork"]
         process = await asyncio.create_subprocess_exec(*script, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         self._stack.callback(process.kill)
         questions, answers = process.stdin, process.stdout

@@ -59,7 +59,7 @@ class Zygote(asyncio.Protocol):
         self.report: layers.Report
 
     @classmethod
-    async def start(cls, *, preload: Sequence[str], without: Sequence[str], replica: int) -> Zygote:
+    async def start(cls, *, preload: Sequence[str], without: Sequence[str], replica: int, wide: bool) -> Zygote:
         """Raises ZygoteDied, and SandboxUnavailable where it says itself why it cannot serve."""
         ours, theirs = socket.socketpair()
         with theirs:
@@ -71,6 +71,7 @@ class Zygote(asyncio.Protocol):
                 "preload": list(preload),
                 "path": [sysconfig.get_path("purelib"), sysconfig.get_path("platlib")],
                 "seed": replica,
+                "wide": wide,
                 "without": list(without),
             }
             try:

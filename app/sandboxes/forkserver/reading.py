@@ -37,6 +37,11 @@ def read(response: Response, calls: int) -> Execution:
     return Execution(tuple(outcomes), response.wall_us, response.cpu_us, response.max_rss_kb)
 
 
+def wants_wide(response: Response) -> bool:
+    """Whether a narrow interpreter left the program to a wide one. From a wide one it is a crash as any other."""
+    return response.end == protocol.ENDED and os.waitstatus_to_exitcode(response.status) == protocol.WANTS_WIDE
+
+
 def escapes(response: Response) -> list[str]:
     """What an attempt at getting out achieved: see attempts.py. Raises Unexplained where it did not say."""
     frames = list(_frames(response.frames))

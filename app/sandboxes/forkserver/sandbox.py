@@ -10,7 +10,7 @@ from typing import Any, ClassVar, TypeVar, cast
 from app.domain.ports import Execution, Isolation, Layer, Program
 from app.domain.values import Unsupported
 from app.errors import SandboxUnavailable
-from app.sandboxes.forkserver import layers, protocol, reading
+from app.sandboxes.forkserver import layers, modules, protocol, reading
 from app.sandboxes.forkserver.pool import Pool
 from app.sandboxes.forkserver.process import ZygoteDied
 
@@ -78,7 +78,11 @@ class ForkServerSandbox:
 
 
 async def _run(pool: Pool, header: bytes, payload: bytes, program: Program) -> Execution:
-    return reading.read(await pool.ask(header, payload, program.limits.wall_ms), len(program.calls))
+    wide = modules.wants_wide(program.source)
+    response = await pool.ask(header, payload, program.limits.wall_ms, wide=wide)
+    if not wide and reading.wants_wide(response):
+        response = await pool.ask(header, payload, program.limits.wall_ms, wide=True)
+    return reading.read(response, len(program.calls))
 
 
 async def _persist(attempt: Callable[[], Awaitable[_T]]) -> _T:
