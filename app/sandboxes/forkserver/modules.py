@@ -145,7 +145,7 @@ def close_imports(preload: Sequence[str], *, wide: bool = True) -> dict[str, Any
     """Ends importing from files, here and in children; gives the built-ins that programs see."""
     sys.meta_path.clear()
     if not wide:
-        sys.meta_path.append(SimpleNamespace(find_spec=_leave_if_wide))  # type: ignore[arg-type]
+        sys.meta_path.append(SimpleNamespace(find_spec=_leave_if_wide))
     sys.path_hooks.clear()
     sys.path_importer_cache.clear()
     sys.path.clear()
