@@ -7,11 +7,25 @@ size. Filling them up leaves a pool of each size that is all but empty: its stat
 
 from __future__ import annotations
 
+import ctypes
+
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # malloc.h of glibc
+_NEVER, _LARGE = 1 << 30, 1 << 25  # the latter is as far as malloc goes by itself
 _POOL = 1 << 14  # obmalloc.h: POOL_SIZE
 _FIRST_PLACE = 48  # after struct pool_header
 _STEP, _LARGEST = 16, 512  # sizes are rounded up; what is larger comes from malloc
 _MOST = 1 << 12  # places that are filled per size, where another allocator never shows a first one
 _EMPTY_BYTES = b"".__sizeof__()
+
+
+def keep_freed() -> None:
+    """Lets malloc, where it is glibc's, return nothing to the kernel bit by bit: a child soon returns all it has.
+
+    By itself malloc learns this from large blocks that come and go, which depends on what was imported.
+    """
+    if mallopt := getattr(ctypes.CDLL(None), "mallopt", None):
+        mallopt(_M_TRIM_THRESHOLD, _NEVER)
+        mallopt(_M_MMAP_THRESHOLD, _LARGE)
 
 
 def fill_pools() -> list[object]:

@@ -62,7 +62,13 @@ class Zygote(asyncio.Protocol):
 
     @classmethod
     async def start(
-        cls, *, preload: Sequence[str], without: Sequence[str], replica: int, libraries: Sequence[str] = ()
+        cls,
+        *,
+        preload: Sequence[str],
+        without: Sequence[str],
+        replica: int,
+        wide: bool,
+        libraries: Sequence[str] = (),
     ) -> Zygote:
         """Raises ZygoteDied, SandboxUnavailable where it says itself why it cannot serve, and LibraryMissing."""
         path = [sysconfig.get_path("purelib"), sysconfig.get_path("platlib"), *places(libraries)]
@@ -77,6 +83,7 @@ class Zygote(asyncio.Protocol):
                 "libraries": list(libraries),
                 "path": path,
                 "seed": replica,
+                "wide": wide,
                 "without": list(without),
             }
             try:

@@ -37,6 +37,12 @@ def read(response: Response, calls: int) -> Execution:
     return Execution(tuple(outcomes), response.wall_us, response.cpu_us, response.max_rss_kb)
 
 
+def wants_wide(response: Response) -> bool:
+    """Whether a narrow interpreter left the program to a wide one. From a wide one it is a crash as any other."""
+    left = os.WIFEXITED(response.status) and os.WEXITSTATUS(response.status) == protocol.WANTS_WIDE
+    return response.end == protocol.ENDED and left
+
+
 def escapes(response: Response) -> list[str]:
     """What an attempt at getting out achieved: see attempts.py. Raises Unexplained where it did not say."""
     frames = list(_frames(response.frames))

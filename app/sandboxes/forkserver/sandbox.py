@@ -10,7 +10,7 @@ from typing import Any, ClassVar, TypeVar, cast
 from app.domain.ports import Execution, Isolation, Layer, Program
 from app.domain.values import Unsupported
 from app.errors import SandboxUnavailable
-from app.sandboxes.forkserver import layers, protocol, reading
+from app.sandboxes.forkserver import layers, modules, protocol, reading
 from app.sandboxes.forkserver.libraries import places, wanted
 from app.sandboxes.forkserver.pool import Pool
 from app.sandboxes.forkserver.process import ZygoteDied
@@ -82,12 +82,17 @@ class ForkServerSandbox:
         header = protocol.REQUEST.pack(
             protocol.RUN, len(payload), limits.wall_ms, limits.cpu_ms, limits.memory_mb, limits.output_bytes
         )
-        pool = (self._heavy if wanted(program.source, self._libraries) else self._pools)[replica]
-        return await _persist(lambda: _run(pool, header, payload, program))
+        heavy = wanted(program.source, self._libraries)
+        pool = (self._heavy if heavy else self._pools)[replica]
+        wide = heavy or modules.wants_wide(program.source)
+        return await _persist(lambda: _run(pool, header, payload, program, wide=wide))
 
 
-async def _run(pool: Pool, header: bytes, payload: bytes, program: Program) -> Execution:
-    return reading.read(await pool.ask(header, payload, program.limits.wall_ms), len(program.calls))
+async def _run(pool: Pool, header: bytes, payload: bytes, program: Program, *, wide: bool) -> Execution:
+    response = await pool.ask(header, payload, program.limits.wall_ms, wide=wide)
+    if not wide and reading.wants_wide(response):
+        response = await pool.ask(header, payload, program.limits.wall_ms, wide=True)
+    return reading.read(response, len(program.calls))
 
 
 async def _persist(attempt: Callable[[], Awaitable[_T]]) -> _T:
