@@ -2,7 +2,7 @@
 # PYTHON=/path/to/python chooses the interpreter, ARGS="..." goes to the command behind a target.
 
 .DEFAULT_GOAL := help
-.PHONY: help run test bench-engine test-vllm bench-sandbox lint format docs screenshots setup setup-test lock upgrade clean
+.PHONY: help run test bench-engine test-vllm bench-sandbox fuzz lint format docs screenshots setup setup-test lock upgrade clean
 export PYTHON
 setup := tools/python tools/setup.py
 
@@ -20,6 +20,13 @@ test-faults: setup-test ## Kill workers again and again while runs grow, and com
 
 test-sandbox: setup-test ## Attack the sandbox at every level, on every Python here, and soak it: SOAK_RUNS=1000000
 	tools/python tools/sandbox_suite.py $(ARGS)
+
+fuzz: setup-test ## Fuzz what the driver reads, guided by coverage: ARGS="-max_total_time=3600"
+	@test -x .cairn/fuzz/bin/python || { \
+	  tools/python -m venv --clear .cairn/fuzz && \
+	  .cairn/fuzz/bin/python -m pip install --quiet atheris==3.0.0 pydantic; }
+	@mkdir -p build/fuzz
+	PYTHONPATH=. .cairn/fuzz/bin/python -B tests/fuzz/frames.py -max_total_time=60 -artifact_prefix=build/fuzz/ $(ARGS)
 
 lint: setup-test ## Check style, types, layers and what tracked files may hold
 	.venv/bin/ruff check .

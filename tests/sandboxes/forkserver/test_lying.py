@@ -155,7 +155,7 @@ async def test_any_noise_is_an_error_of_ours_or_a_failure_of_the_program(liar: P
     chance = random.Random(11)
     for _ in range(25):
         data = noise(chance)
-        zygote = await Zygote.start(preload=(), without=(), replica=0)
+        zygote = await Zygote.start(preload=(), without=(), replica=0, wide=True)
         try:
             asked = zygote.request(REQUEST, b"", 100)
             cut = chance.randrange(len(data) + 1)
