@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import random
 import signal
 import subprocess
 import sys
@@ -11,6 +10,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from random import Random
 
 import psutil
 import pytest
@@ -56,10 +56,9 @@ def _gone(processes: list[psutil.Process]) -> bool:
     return not any(p.is_running() and p.status() != psutil.STATUS_ZOMBIE for p in processes)
 
 
-def _run_with_kills(environment: dict[str, str], tmp_path: Path, run_id: int, kills: int, seed: int) -> int:
-    """Drives the run with a worker that is killed `kills` times; returns how often it really was."""
+def _run_with_kills(environment: dict[str, str], tmp_path: Path, run_id: int, kills: int, moments: Random) -> int:
+    """Drives the run to its end, with a worker that is killed `kills` times at most; returns how often it was."""
     variables = os.environ | environment | FAST | {"CAIRN_RECONCILE_S": "1"}
-    moments = random.Random(seed)
     done = 0
     while done < kills and refining.state(run_id) == "running":
         with _worker(variables, tmp_path / "worker.log") as process:
@@ -70,29 +69,30 @@ def _run_with_kills(environment: dict[str, str], tmp_path: Path, run_id: int, ki
                 ),
                 "a worker that makes progress",
             )
-            time.sleep(moments.uniform(0, 1.5))
+            time.sleep(moments.uniform(0, 1))
+            done += refining.state(run_id) == "running"
             left = _descendants(process)
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
             refining.wait_until(lambda left=left: _gone(left), "the sandboxes of a killed worker to end")
-            done += 1
     with _worker(variables, tmp_path / "worker.log"):
         refining.wait_until(lambda: refining.state(run_id) != "running", "the run to end after the kills")
     return done
 
 
-def _compare(environment: dict[str, str], tmp_path: Path, kills: int, **config: object) -> int:
-    """Returns how many kills there were before the run was over."""
+def _compare(environment: dict[str, str], tmp_path: Path, kills: int, **config: object) -> None:
+    """As many runs as it takes for `kills` kills, which on a fast machine do not fit into one."""
     actor = refining.owner_with_seeds(3)
     calm = refining.start(actor, **config)
     while refining.drive(calm):
         pass
-    shaken = refining.start(actor, **config)
-    done = _run_with_kills(environment, tmp_path, shaken, kills, seed=kills)
-    report = refining.check(shaken)
-    assert (report.state, report.problems) == ("finished", ())
-    assert report.digest == refining.check(calm).digest
-    return done
+    moments = Random(kills)
+    while kills:
+        shaken = refining.start(actor, **config)
+        kills -= _run_with_kills(environment, tmp_path, shaken, kills, moments)
+        report = refining.check(shaken)
+        assert (report.state, report.problems) == ("finished", ())
+        assert report.digest == refining.check(calm).digest
 
 
 @pytest.mark.usefixtures("database", "broker")
@@ -100,7 +100,7 @@ def test_two_kills_change_no_result(
     environment: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(settings(), "worker_processes", 2)
-    assert _compare(environment, tmp_path, kills=2) >= 1
+    _compare(environment, tmp_path, kills=2)
 
 
 @pytest.mark.slow
@@ -110,4 +110,4 @@ def test_ten_kills_change_no_result(
 ) -> None:
     monkeypatch.setattr(settings(), "worker_processes", 2)
     environments = ["deduction", "abduction", "fuzzing", "induction"]
-    assert _compare(environment, tmp_path, kills=10, environments=environments, turns=6, attempts=16) == 10
+    _compare(environment, tmp_path, kills=10, environments=environments, turns=6, attempts=16)
