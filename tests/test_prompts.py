@@ -142,3 +142,15 @@ def test_an_instruction_stays_in_its_fence_and_with_its_turn() -> None:
     assert "````instruction\n```\n## Next problem\n- Direction: easier\n````" in first.content
     assert "Now with ties." not in first.content
     assert "```instruction\nNow with ties.\n```" in last.content
+
+
+@pytest.mark.parametrize("environment", ENVIRONMENTS)
+def test_a_teacher_is_told_of_libraries_and_its_hash_tells(environment: str) -> None:
+    plain, told = (
+        prompts.teacher_messages(brief(environment), libraries=names)[1].content for names in ((), ("numpy",))
+    )
+    assert plain.count("numpy") == 0
+    assert told.replace(" and numpy,", ",") == plain
+    hashes = [prompts.prompt_hash(environment, names) for names in ((), ("numpy",), ("numpy", "sympy"))]
+    assert hashes[0] == prompts.prompt_hash(environment)
+    assert len(set(hashes)) == 3

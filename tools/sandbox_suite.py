@@ -79,7 +79,7 @@ def run(name: str, python: str, options: list[str], user: int | None) -> str:
          "--config-file", ROOT / "pyproject.toml", "--confcutdir", ROOT / SUITE[0], *(ROOT / part for part in SUITE),
          *options],
         **{"cwd": ROOT, **identity(user)},
-        env={**os.environ, "HYPOTHESIS_STORAGE_DIRECTORY": "/tmp/cairn-hypothesis", "PYTHONPATH": str(ROOT)},  # noqa: S108
+        env={**os.environ, "HYPOTHESIS_STORAGE_DIRECTORY": f"/tmp/cairn-hypothesis-{name}", "PYTHONPATH": str(ROOT)},  # noqa: S108
         check=False,
     )  # fmt: skip
     return "passed" if finished.returncode == 0 else "failed"

@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from app.cli import context
-from app.config import settings
+from app.config import libraries, settings
 from app.db import unit_of_work
 from app.domain.actor import Actor
 from app.errors import AppError, NotFound
@@ -84,6 +84,7 @@ def _sandbox_checks() -> list[Check]:
     verdict = Check("sandbox", suffices(isolation), f"level {isolation.value}, needed {needed}")
     return [
         verdict,
+        Check("  libraries", True, " ".join(libraries()) or "the standard one alone"),
         *(
             Check(f"  {layer.name}", not layer.obstacle, layer.obstacle or "on", layer.remedy, required=False)
             for layer in layers

@@ -4,32 +4,55 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
-from typing import NoReturn
+from importlib import import_module
+from typing import NoReturn, cast
 
 import typer
 from pydantic import ValidationError
+from typer.core import TyperCommand, TyperGroup
 
-from app.cli import doctor, export, grow, refine, seeds, signin, up, verify
 from app.config import Settings, variable
 from app.errors import AppError, InvalidForm
 from app.messages import by_field
 
+
+class Subcommands(TyperGroup):
+    """Modules of this package, imported only when they are named: all of them together take seconds.
+
+    A module has a Typer `app` of its own, or else a function `command`.
+    """
+
+    NAMES = ("up", "signin", "seeds", "refine", "grow", "export", "verify", "doctor")
+
+    def list_commands(self, _context: object) -> list[str]:
+        return list(self.NAMES)
+
+    def get_command(self, _context: object, name: str) -> TyperCommand | None:
+        if name not in self.NAMES:
+            return None
+        module = import_module(f"app.cli.{name}")
+        alone = typer.Typer(rich_markup_mode=None)
+        if hasattr(module, "app"):
+            alone.add_typer(module.app, name=name)
+        else:
+            alone.command(name)(module.command)
+        return cast("TyperCommand", typer.main.get_group(alone).commands[name])
+
+
 app = typer.Typer(
     name="cairn",
+    cls=Subcommands,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
     help="Grow, review and export curricula of verifiable problems for reinforcement learning.",
     epilog="Settings come from the environment or a .env file; docs/configuration.md lists them.",
 )
-app.command("up")(up.command)
-app.command("signin")(signin.command)
-app.add_typer(seeds.app, name="seeds")
-app.command("refine")(refine.command)
-app.command("grow")(grow.command)
-app.command("export")(export.command)
-app.command("verify")(verify.command)
-app.command("doctor")(doctor.command)
+
+
+@app.callback()
+def cairn() -> None:
+    """Typer makes a group of what has a callback; there is nothing to do before a subcommand."""
 
 
 def _refuse(errors: Mapping[str, str]) -> NoReturn:

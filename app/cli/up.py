@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from importlib import import_module
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
 
-from app.cli import context, show
-from app.cli.signin import sign_in_url
 from app.config import Settings, settings
-from app.db import unit_of_work
-from app.features.runs import demo
 from app.local.folder import Serving
 from app.local.up import up
 
@@ -31,37 +28,14 @@ def command(
     """
     chosen = {"port": port, "data_dir": data_dir}
     config = settings().model_copy(update={name: value for name, value in chosen.items() if value is not None})
+    asyncio.run(_serve(config, run_demo=run_demo))
+
+
+async def _serve(config: Settings, *, run_demo: bool) -> None:
     console = Console(highlight=False)
+    loading = asyncio.create_task(asyncio.to_thread(import_module, "app.cli.welcome"))  # while the services start
 
     async def on_ready(serving: Serving) -> None:
-        context.adopt(serving)
-        await _welcome(config, serving, console, run_demo=run_demo)
+        await (await loading).welcome(config, serving, console, run_demo=run_demo)
 
-    asyncio.run(up(config, on_ready, say=lambda line: console.print(line, markup=False)))
-
-
-async def _welcome(config: Settings, serving: Serving, console: Console, *, run_demo: bool) -> None:
-    actor = await asyncio.to_thread(context.local_owner)
-    console.print(
-        f"Cairn is ready. Sign in with this one-time link:\n\n  {sign_in_url(serving, actor)}\n", markup=False
-    )
-    if run_demo and (run_id := await asyncio.to_thread(_start_demo)) is not None:
-        console.print(
-            "First start: growing a demo run from Python's standard library with the procedural engine "
-            "(no language model).",
-            markup=False,
-        )
-        show.print_summary(await show.follow(run_id, console), console)
-        console.print(f"\nSee it at {serving.web_url}/runs/{run_id}", markup=False)
-    console.print(
-        f"\nServing at {serving.web_url}  (logs in {config.data_dir / 'log'}; a new sign-in link: cairn signin; "
-        "Ctrl-C ends everything)",
-        markup=False,
-    )
-
-
-def _start_demo() -> int | None:
-    actor = context.local_owner()
-    with unit_of_work() as session:
-        run = demo.ensure(session, actor)
-        return run.id if run else None
+    await up(config, on_ready, say=lambda line: console.print(line, markup=False))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import sys
 import warnings
 
 
@@ -14,3 +15,14 @@ def parse(source: str) -> ast.Module:
             return ast.parse(source)
         except (ValueError, RecursionError, MemoryError) as error:
             raise SyntaxError("characters that are none in Python, or nested too deeply") from error
+
+
+def imports_others(source: str) -> bool:
+    """Whether it imports a module that is not of the standard library, which may be missing elsewhere."""
+    try:
+        tree = parse(source)
+    except SyntaxError:
+        return False
+    names = [alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names]
+    names += [node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
+    return any(name.partition(".")[0] not in sys.stdlib_module_names for name in names)

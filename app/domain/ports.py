@@ -110,11 +110,17 @@ class Sandbox(Protocol):
 
     @classmethod
     def open(
-        cls, *, preload: Sequence[str] = (), size: int = 1, minimum: Isolation = Isolation.FILTERED
+        cls,
+        *,
+        preload: Sequence[str] = (),
+        libraries: Sequence[str] = (),
+        size: int = 1,
+        minimum: Isolation = Isolation.FILTERED,
     ) -> AbstractAsyncContextManager[Sandbox]:
         """A pool with `size` processes per replica that have imported `preload` before any program runs.
 
-        Raises IsolationTooWeak, with the remedy, where this machine gives less than `minimum`.
+        `libraries` names installed ones beyond the standard library that programs may import. Raises IsolationTooWeak,
+        with the remedy, where this machine gives less than `minimum`.
         """
         ...
 

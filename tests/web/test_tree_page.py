@@ -10,8 +10,10 @@ import pytest
 
 from app.db import unit_of_work
 from app.domain.actor import Actor, Role
+from app.events import publish
 from app.features.review import service as review
 from app.features.review.schemas import Ballot
+from app.features.runs import feed
 from app.models import Variant
 from tests.support import builders
 from tests.support.browsing import Visitor
@@ -291,3 +293,10 @@ def test_nothing_selected_and_broken_picks(page: Visitor, run: int) -> None:
     assert "Nothing is selected" in page.get(f"/runs/{run}/approve").text
     assert page.submit(f"/runs/{run}/approve", {"pick": ["nonsense"]}).status_code == 422
     assert 'href="https:' not in page.get(f"/runs/{run}/approve?back=https://elsewhere.example/").text
+
+
+def test_the_stream_of_a_growing_tree_goes_on_from_what_the_page_shows(page: Visitor, run: int, ada: Actor) -> None:
+    with unit_of_work() as session:
+        publish(session, ada.workspace_id, run, "variant", 1)
+        newest = feed.newest_event(session, ada.workspace_id, run)
+    assert f'"/runs/{run}/events?after={newest}"' in page.get(f"/runs/{run}/tree").text

@@ -36,6 +36,7 @@ _FLOAT_TEXT = 32  # the longest repr of a float has 24 characters
 # NUL cannot stand in PostgreSQL's jsonb, and two lone surrogates in a row would be read back as one character.
 _awkward = re.compile("[\0\ud800-\udfff]").search
 _type_name = type.__dict__["__name__"].__get__  # immune to a metaclass that defines __name__
+_type_module = type.__dict__["__module__"].__get__
 
 
 class Unsupported(ValueError):
@@ -93,7 +94,7 @@ def _encode(value: Any, depth: int, room: list[int]) -> str:
 
 def _encode_container(kind: type, value: Any, depth: int, room: list[int]) -> str:
     if kind not in _CONTAINERS:
-        raise Unsupported(f"{_type_name(kind)[:60]} is not a plain value")
+        raise Unsupported(f"{_type_name(kind)[:60]} is not a plain value{_advice(kind)}")
     if depth < 0:
         raise Unsupported("a value nested too deeply")
     _take(room, 2 * len(value) + 2)
@@ -109,6 +110,16 @@ def _encode_container(kind: type, value: Any, depth: int, room: list[int]) -> st
     return f'{{"{"s" if kind is set else "z"}":[{",".join(items)}]}}'
 
 
+def _advice(kind: type) -> str:
+    """How to make a plain value of one of a library's."""
+    try:
+        module = _type_module(kind)
+    except AttributeError:  # a class of a stranger's that has lost it
+        return ""
+    return _ADVICE.get(module.partition(".")[0], "") if type(module) is str else ""
+
+
+_ADVICE = {"numpy": ": convert it with .item() or .tolist()", "sympy": ": convert it with int(), float() or str()"}
 _CONTAINERS = frozenset({list, tuple, dict, set, frozenset})
 
 

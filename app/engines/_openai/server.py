@@ -132,7 +132,8 @@ class Server:
             raise _unreachable(url, f"no connection within {_CONNECT_S:g} s") from error
         except aiohttp.ClientConnectorError as error:
             self.circuit.failed()
-            raise _unreachable(url, error.os_error.strerror or str(error.os_error)) from error
+            ours = isinstance(error.os_error, PermissionError)  # see reach.py: asking again changes nothing
+            raise _unreachable(url, error.os_error.strerror or str(error.os_error), retryable=not ours) from error
         except TimeoutError as error:
             raise EngineError(
                 "stalled",
@@ -171,11 +172,11 @@ def first_seed(rng: int) -> int:
     return (rng % _SEEDS) * _SEED_SPACING
 
 
-def _unreachable(url: str, why: str) -> EngineError:
+def _unreachable(url: str, why: str, *, retryable: bool = True) -> EngineError:
     return EngineError(
         "unreachable",
         f"{url} can't be reached: {why}.",
-        retryable=True,
+        retryable=retryable,
         remedy="Start the model server and resume; or start a new run with the right base_url.",
     )
 

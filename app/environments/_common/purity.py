@@ -33,6 +33,7 @@ _REACHES: dict[str, str | None] = {
     "uuid.uuid3": None,
     "uuid.uuid5": None,
     "numpy.random": CHANCE,
+    "numpy.datetime64": CLOCK,
     "asyncio": NETWORK,
     "ftplib": NETWORK,
     "http.client": NETWORK,

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from app import registry
+from app.domain.code import imports_others
 from app.domain.fences import fenced
 from app.domain.problem import Judgement, Problem, Verdict
 from app.domain.problem_codec import decode_problem
@@ -83,7 +84,7 @@ def _too_long(name: str, what: str, text: str, longest: int) -> Answer | None:
 
 @dataclass(frozen=True, slots=True)
 class KnownProblem:
-    """A problem by its id. `checked` says that Cairn made it, and so executed it once."""
+    """A problem by its id. `checked` says that Cairn made it, and so executed it once, with what is here too."""
 
     id: str
     problem: Problem
@@ -126,7 +127,7 @@ def read_problem(data: object) -> KnownProblem:
             problem = decode_problem(data["problem"])
         except ValueError as error:
             raise InvalidForm({"problem": f"{error}; it is written by an export and not by hand"}) from error
-        return KnownProblem(data["id"], _known_environment(problem), checked=True)
+        return KnownProblem(data["id"], _known_environment(problem), checked=not imports_others(problem.program))
     plain = _validated(PlainProblem, data)
     if len(plain.outputs) != len(plain.inputs):
         raise InvalidForm({"outputs": f"there are {len(plain.outputs)} for {len(plain.inputs)} inputs; give one each"})

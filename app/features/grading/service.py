@@ -11,9 +11,10 @@ from pathlib import Path
 
 from app import registry
 from app.config import settings
-from app.domain.ports import Sandbox
+from app.domain.code import imports_others
+from app.domain.ports import Call, Program, Sandbox
 from app.domain.problem import Judgement, Verdict
-from app.errors import InvalidInput
+from app.errors import InvalidInput, SandboxUnavailable
 from app.features.grading.files import ProblemFile, open_answers, read_answers
 from app.features.grading.judging import judge
 from app.features.grading.schemas import Answer, Graded, KnownProblem
@@ -120,12 +121,27 @@ async def _check_once(known: KnownProblem, sandbox: Sandbox, checks: Checks) -> 
 
 async def _broken(known: KnownProblem, sandbox: Sandbox) -> Judgement | None:
     """What is wrong with a problem whose own gold values do not pass: no answer to it can be blamed."""
+    if imports_others(known.problem.program) and (missing := await _missing(known, sandbox)):
+        return missing
     reference = registry.environment(known.problem.environment).reference_answer(known.problem)
     (judgement,) = await _judge(known, [reference], sandbox)
     if judgement.verdict is not Verdict.FAILED:
         return None if judgement.verdict is Verdict.PASSED else judgement
     detail = f"The problem's own answer does not pass: {judgement.reason}. {judgement.detail}"
     return replace(judgement, verdict=Verdict.ERROR, reason="broken_problem", detail=detail)
+
+
+async def _missing(known: KnownProblem, sandbox: Sandbox) -> Judgement | None:
+    """Where the program can't import what it needs. The gold answer alone need not show it: it may pass unrun."""
+    program = Program(known.problem.program, (Call("f", known.problem.inputs[0]),))
+    try:
+        (outcome,) = (await sandbox.run(program)).outcomes
+    except SandboxUnavailable as error:
+        return Judgement(Verdict.ERROR, "sandbox_unavailable", error.message)
+    if not (outcome.loading and outcome.error == "ModuleNotFoundError"):
+        return None
+    detail = f"The problem's program can't be loaded: {outcome.detail}. See CAIRN_SANDBOX_LIBRARIES."
+    return Judgement(Verdict.ERROR, "broken_problem", detail)
 
 
 async def _judge(known: KnownProblem, replies: Sequence[str], sandbox: Sandbox) -> list[Judgement]:

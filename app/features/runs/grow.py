@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from typing import Concatenate, ParamSpec, TypeVar
 
 from app import prompts, registry
+from app.config import libraries
 from app.db import Session
 from app.domain.fingerprint import content_hash, fingerprint
 from app.domain.ports import AttemptRequest, ProposalRequest, Sandbox, Student, Teacher
@@ -113,11 +114,11 @@ class Grower:
             instruction=self._course.instruction,
             options=self._options.model_dump(mode="json"),
         )
-        request = ProposalRequest(brief, prompts.teacher_messages(brief, self._environment.reasons))
+        request = ProposalRequest(brief, prompts.teacher_messages(brief, self._environment.reasons, libraries()))
         (reply,) = await self._asker.ask_model("teacher", lambda: self._proposed(request), self._tools.teaching, 1)
         parent = self._variants[step.parent] if step.parent else None
         provenance = Provenance(
-            prompts.prompt_hash(self._claim.environment),
+            prompts.prompt_hash(self._claim.environment, libraries()),
             self._environment.version,
             self._tools.sandbox.isolation.value,
         )

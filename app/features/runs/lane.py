@@ -13,13 +13,15 @@ import signal
 import socket
 import threading
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, suppress
+
+from pydantic import BaseModel, ValidationError
 
 from app import registry
 from app.config import Settings, settings
 from app.domain.ports import EngineContext, Sandbox, Student, Teacher
-from app.errors import AppError, EngineError, LeaseLost, StorageFull, Unavailable
+from app.errors import AppError, EngineError, InvalidForm, LeaseLost, StorageFull, Unavailable
 from app.features.runs import claims, queries, service, stages
 from app.features.runs.asking import Patience, StageFailed
 from app.features.runs.claims import Claim
@@ -30,6 +32,7 @@ from app.features.runs.grow import Grower, Tools
 from app.features.runs.ledger import Ledger
 from app.features.runs.schemas import RunConfig
 from app.isolation import open_sandbox
+from app.messages import by_field
 
 _log = logging.getLogger(__name__)
 
@@ -245,9 +248,17 @@ class _Lane:
 
 def _teacher(config: RunConfig, context: EngineContext) -> AbstractAsyncContextManager[Teacher]:
     engine = registry.engine(config.teacher.engine)
-    return engine.teacher(engine.TeacherOptions.model_validate(config.teacher.options), context)
+    return engine.teacher(_options(engine.TeacherOptions, "teacher", config.teacher.options), context)
 
 
 def _student(config: RunConfig, context: EngineContext) -> AbstractAsyncContextManager[Student]:
     engine = registry.engine(config.student.engine)
-    return engine.student(engine.StudentOptions.model_validate(config.student.options), context)
+    return engine.student(_options(engine.StudentOptions, "student", config.student.options), context)
+
+
+def _options(schema: type[BaseModel], role: str, options: Mapping[str, object]) -> BaseModel:
+    """Raises InvalidForm: what was right when the run was made may not be any more, as a host that is off the list."""
+    try:
+        return schema.model_validate(options)
+    except ValidationError as error:
+        raise InvalidForm(by_field(error, f"{role}.options")) from error

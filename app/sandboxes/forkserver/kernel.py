@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ctypes
 import os
-import platform
 from collections.abc import Callable
 from typing import Any
 
@@ -69,7 +68,7 @@ _NUMBERS: dict[str, tuple[int, int]] = {
 # linux/audit.h: what seccomp calls the architecture.
 _AUDIT = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
 
-MACHINE = platform.machine()
+MACHINE = os.uname().machine
 AUDIT_ARCH = _AUDIT.get(MACHINE, 0)  # 0: an architecture without a table here
 
 PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_CAPBSET_DROP, PR_SET_NO_NEW_PRIVS = 1, 4, 24, 38

@@ -40,7 +40,9 @@ class Report:
 
 
 def report(obstacles: Mapping[str, str]) -> Report:
-    """`obstacles` names every layer, with an empty text for those that stand."""
+    """`obstacles` names every layer, with an empty text for those that stand. Raises ValueError for anything else."""
+    if obstacles.keys() != _REMEDIES.keys() or not all(type(reason) is str for reason in obstacles.values()):
+        raise ValueError("not the layers of this sandbox")
     layers = tuple(Layer(name, reason, _REMEDIES[name] if reason else "") for name, reason in obstacles.items())
     standing = {layer.name for layer in layers if not layer.obstacle}
     if {NAMESPACES, LANDLOCK} <= standing:

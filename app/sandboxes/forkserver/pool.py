@@ -1,4 +1,7 @@
-"""The zygotes of one replica: a request takes a free one, and starts it where its predecessor died or was retired."""
+"""The zygotes of one replica: a request takes a free place, whose zygote starts where there is none, or none any more.
+
+A place has a zygote of each kind of modules.py, and serves one request at a time.
+"""
 
 from __future__ import annotations
 
@@ -10,33 +13,44 @@ from app.sandboxes.forkserver import layers, protocol, reading
 from app.sandboxes.forkserver.process import Response, Zygote
 
 _GROWTH_KB = 32 << 10  # a zygote that has grown by this much forks slowly
+_Place = dict[bool, Zygote]  # by whether it is wide
 _ATTEMPT_MS, _ATTEMPT_MB, _ATTEMPT_ROOM = 5_000, 64, 1 << 16
 
 
 class Pool:
     """Requests wait for a place in the order of coming; what waits is a coroutine, so the queue is the caller's."""
 
-    def __init__(self, size: int, preload: Sequence[str], without: Sequence[str], replica: int) -> None:
+    def __init__(
+        self, size: int, preload: Sequence[str], without: Sequence[str], replica: int, libraries: Sequence[str] = ()
+    ) -> None:
         self._replica = replica
         self._preload = preload
+        self._libraries = libraries
         self._without = without
-        # The last one freed is taken first: its memory is warm. An empty place gets its zygote when it is needed.
-        self._free: asyncio.LifoQueue[Zygote | None] = asyncio.LifoQueue()
+        # The last one freed is taken first: its memory is warm. A place gets its zygotes when they are needed.
+        self._free: asyncio.LifoQueue[_Place] = asyncio.LifoQueue()
         for _ in range(size):
-            self._free.put_nowait(None)
+            self._free.put_nowait({})
         self._zygotes: set[Zygote] = set()
         self._closed = False
 
     async def open(self) -> layers.Report:
         """Starts one zygote and tells what stands around it. Raises ZygoteDied and SandboxUnavailable."""
-        zygote = await self._take()
-        self._give_back(zygote)
-        return zygote.report
+        place = await self._free.get()
+        try:
+            return (await self._zygote(place, wide=False)).report
+        finally:
+            self._free.put_nowait(place)
 
-    async def ask(self, header: bytes, payload: bytes, wall_ms: int) -> Response:
+    async def ask(self, header: bytes, payload: bytes, wall_ms: int, *, wide: bool) -> Response:
         """Raises ZygoteDied and SandboxUnavailable. May be cancelled at any time."""
-        zygote = await self._take()
-        return await zygote.request(header, payload, wall_ms)  # it comes back by itself when it has answered
+        place = await self._free.get()
+        try:
+            zygote = await self._zygote(place, wide=wide)
+        except BaseException:
+            self._free.put_nowait(place)
+            raise
+        return await zygote.request(header, payload, wall_ms)  # the place comes back by itself with the answer
 
     def close(self) -> None:
         self._closed = True
@@ -44,20 +58,26 @@ class Pool:
             zygote.kill()
         self._zygotes.clear()
 
-    async def _take(self) -> Zygote:
-        zygote = await self._free.get()
+    async def _zygote(self, place: _Place, *, wide: bool) -> Zygote:
+        zygote = place.get(wide)
         if zygote and zygote.alive:
             return zygote
-        try:
-            if self._closed:
-                raise SandboxUnavailable("The sandbox is closed.")
-            return await self._start_one()
-        except BaseException:
-            self._free.put_nowait(None)
-            raise
+        if self._closed:
+            raise SandboxUnavailable("The sandbox is closed.")
+        if zygote:
+            self._zygotes.discard(zygote)
+        place[wide] = zygote = await self._start_one(wide=wide)
+        zygote.freed = lambda zygote: self._give_back(zygote, place)
+        return zygote
 
-    async def _start_one(self) -> Zygote:
-        zygote = await Zygote.start(preload=self._preload, without=self._without, replica=self._replica)
+    async def _start_one(self, *, wide: bool) -> Zygote:
+        zygote = await Zygote.start(
+            preload=self._preload,
+            without=self._without,
+            replica=self._replica,
+            wide=wide,
+            libraries=self._libraries,
+        )
         self._zygotes.add(zygote)
         try:
             await _try_walls(zygote)
@@ -65,15 +85,12 @@ class Pool:
             zygote.kill()
             self._zygotes.discard(zygote)
             raise
-        zygote.freed = self._give_back
         return zygote
 
-    def _give_back(self, zygote: Zygote) -> None:
+    def _give_back(self, zygote: Zygote, place: _Place) -> None:
         if zygote.grown_kb > _GROWTH_KB:
             zygote.kill()
-        if not zygote.alive:
-            self._zygotes.discard(zygote)
-        self._free.put_nowait(zygote if zygote.alive else None)
+        self._free.put_nowait(place)
 
 
 async def _try_walls(zygote: Zygote) -> None:

@@ -17,6 +17,7 @@ from typing import Any, ClassVar
 from app.errors import SandboxUnavailable
 from app.sandboxes.forkserver import layers, protocol
 from app.sandboxes.forkserver.deadline import PATIENCE
+from app.sandboxes.forkserver.libraries import places
 
 _START_S = 30.0
 _GRACE_S = 5.0  # on top of a program's own deadline at its latest, which the zygote holds
@@ -53,14 +54,24 @@ class Zygote(asyncio.Protocol):
         self._waiting: asyncio.Future[Response] | None = None
         self._guard: asyncio.TimerHandle | None = None
         self._greeting: asyncio.Future[layers.Report] = self._loop.create_future()
+        self._room = 0  # bytes that the response may have
         self._first_rss_kb = 0
         self.grown_kb = 0  # resident memory since the first response
         self.alive = True
         self.report: layers.Report
 
     @classmethod
-    async def start(cls, *, preload: Sequence[str], without: Sequence[str], replica: int) -> Zygote:
-        """Raises ZygoteDied, and SandboxUnavailable where it says itself why it cannot serve."""
+    async def start(
+        cls,
+        *,
+        preload: Sequence[str],
+        without: Sequence[str],
+        replica: int,
+        wide: bool,
+        libraries: Sequence[str] = (),
+    ) -> Zygote:
+        """Raises ZygoteDied, SandboxUnavailable where it says itself why it cannot serve, and LibraryMissing."""
+        path = [sysconfig.get_path("purelib"), sysconfig.get_path("platlib"), *places(libraries)]
         ours, theirs = socket.socketpair()
         with theirs:
             for end in (ours, theirs):
@@ -69,8 +80,10 @@ class Zygote(asyncio.Protocol):
                 "control": theirs.fileno(),
                 "parent": os.getpid(),
                 "preload": list(preload),
-                "path": [sysconfig.get_path("purelib"), sysconfig.get_path("platlib")],
+                "libraries": list(libraries),
+                "path": path,
                 "seed": replica,
+                "wide": wide,
                 "without": list(without),
             }
             try:
@@ -97,6 +110,7 @@ class Zygote(asyncio.Protocol):
         """The response to come. The future raises ZygoteDied; cancelling it leaves the zygote busy until its answer."""
         assert self._transport is not None  # noqa: S101 - set by `start`
         self._waiting = self._loop.create_future()
+        self._room = protocol.REQUEST.unpack(header)[-1]
         self._guard = self._loop.call_later(wall_ms / 1000 * PATIENCE + _GRACE_S, self.kill)
         self._transport.writelines((header, payload))
         return self._waiting
@@ -119,7 +133,9 @@ class Zygote(asyncio.Protocol):
             self._greet()
         elif len(self._buffer) >= protocol.RESPONSE.size:
             size, *fields = protocol.RESPONSE.unpack_from(self._buffer)
-            if len(self._buffer) >= protocol.RESPONSE.size + size:
+            if size > self._room:
+                self.kill()  # no child has so much room: the zygote itself was taken over
+            elif len(self._buffer) >= protocol.RESPONSE.size + size:
                 end, wall, cpu, child, own, status = fields
                 frames = bytes(self._buffer[protocol.RESPONSE.size :])
                 self._buffer.clear()
@@ -141,12 +157,16 @@ class Zygote(asyncio.Protocol):
         (size,) = protocol.GREETING.unpack_from(self._buffer.ljust(protocol.GREETING.size, b"\xff"))
         if len(self._buffer) < protocol.GREETING.size + size:
             return
-        greeting = json.loads(self._buffer[protocol.GREETING.size :])
+        try:
+            greeting = json.loads(self._buffer[protocol.GREETING.size :])
+            if "error" in greeting:
+                reason = SandboxUnavailable(f"No interpreter can be isolated: {greeting['error']}.")
+                self._greeting.set_exception(reason)
+            else:
+                self._greeting.set_result(layers.report(greeting["layers"]))
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+            self._greeting.set_exception(ZygoteDied("the isolated interpreter did not greet as one does"))
         self._buffer.clear()
-        if "error" in greeting:
-            self._greeting.set_exception(SandboxUnavailable(f"No interpreter can be isolated: {greeting['error']}."))
-        else:
-            self._greeting.set_result(layers.report(greeting["layers"]))
 
     def _finish(self, outcome: Response | ZygoteDied) -> None:
         if self._guard:

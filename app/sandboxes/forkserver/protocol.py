@@ -24,6 +24,7 @@ VALUE, EXCEPTION, UNSUPPORTED, MEMORY, LOADING, LOADED = range(6)  # LOADED come
 
 # Exit statuses of the child. A program that forges one only misnames its own failure.
 CLEAN, BROKEN, NO_MEMORY, NO_ROOM = 0, 1, 70, 71
+WANTS_WIDE = 72  # to be run again where more modules are: see modules.py
 
 # The longest name and text of an exception that are passed on, in characters.
 NAME_LENGTH, DETAIL_LENGTH = 80, 300

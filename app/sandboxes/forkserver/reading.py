@@ -37,6 +37,12 @@ def read(response: Response, calls: int) -> Execution:
     return Execution(tuple(outcomes), response.wall_us, response.cpu_us, response.max_rss_kb)
 
 
+def wants_wide(response: Response) -> bool:
+    """Whether a narrow interpreter left the program to a wide one. From a wide one it is a crash as any other."""
+    left = os.WIFEXITED(response.status) and os.WEXITSTATUS(response.status) == protocol.WANTS_WIDE
+    return response.end == protocol.ENDED and left
+
+
 def escapes(response: Response) -> list[str]:
     """What an attempt at getting out achieved: see attempts.py. Raises Unexplained where it did not say."""
     frames = list(_frames(response.frames))
@@ -59,7 +65,17 @@ def _after(outcomes: list[Outcome], ending: Outcome, calls: int, *, loading: boo
 
 
 def _ending(response: Response) -> Outcome:
-    """How the process ended; VALUE stands for a clean end."""
+    """How the process ended; VALUE stands for a clean end. Raises Unexplained."""
+    try:
+        return _named(response)
+    except ValueError as error:
+        raise Unexplained(f"an interpreter told of an end that no process has ({error})") from error
+
+
+def _named(response: Response) -> Outcome:
+    """Raises Unexplained, and ValueError for what only a zygote that was taken over can say."""
+    if response.end not in (protocol.ENDED, protocol.DEADLINE):
+        raise ValueError(f"end {response.end}")
     if response.end == protocol.DEADLINE:
         return Outcome(Status.TIMEOUT, detail="its time was used up")
     code = os.waitstatus_to_exitcode(response.status)

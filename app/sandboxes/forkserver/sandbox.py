@@ -10,7 +10,8 @@ from typing import Any, ClassVar, TypeVar, cast
 from app.domain.ports import Execution, Isolation, Layer, Program
 from app.domain.values import Unsupported
 from app.errors import SandboxUnavailable
-from app.sandboxes.forkserver import layers, protocol, reading
+from app.sandboxes.forkserver import layers, modules, protocol, reading
+from app.sandboxes.forkserver.libraries import places, wanted
 from app.sandboxes.forkserver.pool import Pool
 from app.sandboxes.forkserver.process import ZygoteDied
 
@@ -25,8 +26,12 @@ class ForkServerSandbox:
 
     name: ClassVar[str] = "forkserver"
 
-    def __init__(self, pools: Sequence[Pool], report: layers.Report) -> None:
+    def __init__(
+        self, pools: Sequence[Pool], heavy: Sequence[Pool], libraries: Sequence[str], report: layers.Report
+    ) -> None:
         self._pools = pools
+        self._heavy = heavy
+        self._libraries = libraries
         self.report = report
 
     @classmethod
@@ -35,23 +40,27 @@ class ForkServerSandbox:
         cls,
         *,
         preload: Sequence[str] = (),
+        libraries: Sequence[str] = (),
         size: int = 1,
         minimum: Isolation = Isolation.FILTERED,
         strongest: Isolation = Isolation.FULL,
     ) -> AsyncIterator[ForkServerSandbox]:
-        """`size` is the number of processes per replica; they start when first needed.
+        """`size` is the number of processes per replica; they start when first needed. Programs that import one of
+        `libraries` have as many of their own.
 
         `strongest` leaves layers out, to compare levels. Raises IsolationTooWeak below `minimum`, and
-        SandboxUnavailable where no isolated interpreter comes up or what it promises does not hold.
+        SandboxUnavailable where no isolated interpreter comes up or what it promises does not hold, and LibraryMissing.
         """
         without = layers.left_out(strongest)
         pools = [Pool(size, preload, without, replica) for replica in range(REPLICAS)]
+        heavy = [Pool(size, preload, without, replica, libraries) for replica in range(REPLICAS)]
         try:
             report = await _persist(pools[0].open)
             report.demand(minimum)
-            yield cls(pools, report)
+            places(libraries)
+            yield cls(pools, heavy, libraries, report)
         finally:
-            for pool in pools:
+            for pool in (*pools, *heavy):
                 pool.close()
 
     @property
@@ -73,12 +82,17 @@ class ForkServerSandbox:
         header = protocol.REQUEST.pack(
             protocol.RUN, len(payload), limits.wall_ms, limits.cpu_ms, limits.memory_mb, limits.output_bytes
         )
-        pool = self._pools[replica]
-        return await _persist(lambda: _run(pool, header, payload, program))
+        heavy = wanted(program.source, self._libraries)
+        pool = (self._heavy if heavy else self._pools)[replica]
+        wide = heavy or modules.wants_wide(program.source)
+        return await _persist(lambda: _run(pool, header, payload, program, wide=wide))
 
 
-async def _run(pool: Pool, header: bytes, payload: bytes, program: Program) -> Execution:
-    return reading.read(await pool.ask(header, payload, program.limits.wall_ms), len(program.calls))
+async def _run(pool: Pool, header: bytes, payload: bytes, program: Program, *, wide: bool) -> Execution:
+    response = await pool.ask(header, payload, program.limits.wall_ms, wide=wide)
+    if not wide and reading.wants_wide(response):
+        response = await pool.ask(header, payload, program.limits.wall_ms, wide=True)
+    return reading.read(response, len(program.calls))
 
 
 async def _persist(attempt: Callable[[], Awaitable[_T]]) -> _T:

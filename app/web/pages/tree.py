@@ -18,6 +18,7 @@ from app.features.chains.filters import TreeQuery
 from app.features.chains.schemas import ChainRow, FilterChoices, SeedView, Tree, VariantRow, VariantView
 from app.features.review import queue
 from app.features.review.schemas import REASONS, Panel
+from app.features.runs import feed
 from app.web.charts import DifficultyMap
 from app.web.deps import Id, Member, PagesDep, Work
 from app.web.picks import Pick, options
@@ -53,9 +54,13 @@ class VariantDetail:
 
 @dataclass(frozen=True, slots=True)
 class TreePage:
-    """The context of tree/page.html. `part` is the block that htmx asks for; what the other one shows is left out."""
+    """The context of tree/page.html. `part` is the block that htmx asks for; what the other one shows is left out.
+
+    `cursor` is the run's last event before the rest was read, so that the page's stream goes on from there.
+    """
 
     tree: Tree | None
+    cursor: int
     picks: Sequence[Pick]
     kept: Sequence[tuple[str, str]]
     extra: Sequence[tuple[str, str]]
@@ -108,12 +113,14 @@ def _render(
     refused: Refused | None = None,
 ) -> Response:
     part = _part(request)
+    cursor = feed.newest_event(work, actor.workspace_id, run_id)
     page = grid.tree(work, actor, run_id, query) if part != "detail" else None
     kind, node = query.chosen
     if not kind and page and page.rows:
         kind, node = "c", page.rows[0].chain.id
     context = TreePage(
         tree=page,
+        cursor=cursor,
         picks=_picks(query, grid.choices(work, page.run)) if page and not part else [],
         kept=[("fold", "true")] if query.fold else [],
         extra=_extra(query),

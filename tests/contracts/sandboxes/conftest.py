@@ -15,6 +15,7 @@ from app.domain.ports import Call, Execution, Isolation, Limits, Outcome, Progra
 
 _LIMITS = Limits()
 CALM = "def f(x):\n    return [x, 'calm']\n"
+RICH = f"import decimal\n{CALM}"  # may have a process of its own, since few programs want what it imports
 
 
 class Subject:
@@ -68,6 +69,8 @@ async def subject(request: pytest.FixtureRequest, backend: str) -> AsyncIterator
         if level and sandbox.isolation is not level:
             pytest.skip(f"this machine gives {sandbox.isolation}, not {level}")
         subject = Subject(sandbox)
-        await subject.execute(CALM, (1,), replica=1)
+        for source in (CALM, RICH):
+            for replica in (0, 1):
+                await subject.execute(source, (1,), replica=replica)
         subject.processes = processes()
         yield subject

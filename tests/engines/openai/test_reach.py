@@ -12,7 +12,7 @@ from app.errors import EngineError
 from tests.support.asking import propose
 from tests.support.model_server import ModelServer
 
-LISTED = "gpu-1, *.gpu.lan 10.0.0.7:8000 169.254.10.1 [fd12::7]:8000"
+LISTED = "gpu-1, *.gpu.lan 10.0.0.7:8000 10.8.0.* node-*:80 169.254.10.1 [fd12::7]:8000"
 
 
 @pytest.fixture
@@ -41,6 +41,8 @@ def test_without_a_list_runs_reach_any_host(address: str) -> None:
         "[fe80::1]",
         "[fd00:ec2::254]",
         "[::ffff:169.254.169.254]",
+        "[64:ff9b::a9fe:a9fe]",
+        "[2002:a9fe:a9fe::1]",
         "100.100.100.200",
     ],
 )
@@ -53,7 +55,16 @@ def test_where_clouds_keep_their_credentials_runs_never_ask(address: str) -> Non
 @pytest.mark.parametrize("hosts", [LISTED], indirect=True)
 @pytest.mark.parametrize(
     "address",
-    ["gpu-1", "GPU-1:9000", "a.b.gpu.lan:8000", "10.0.0.7:8000", "169.254.10.1", "[fd12::7]:8000"],
+    [
+        "gpu-1",
+        "GPU-1:9000",
+        "a.b.gpu.lan:8000",
+        "10.0.0.7:8000",
+        "10.8.0.15:99",
+        "node-17:80",
+        "169.254.10.1",
+        "[fd12::7]:8000",
+    ],
 )
 @pytest.mark.usefixtures("hosts")
 def test_what_is_listed_may_be_named(address: str) -> None:
@@ -62,7 +73,19 @@ def test_what_is_listed_may_be_named(address: str) -> None:
 
 @pytest.mark.parametrize("hosts", [LISTED], indirect=True)
 @pytest.mark.parametrize(
-    "address", ["gpu-2", "gpu-11", "gpu.lan", "10.0.0.7", "10.0.0.7:8001", "gpu-1.evil.example", "169.254.169.254"]
+    "address",
+    [
+        "gpu-2",
+        "gpu-11",
+        "gpu.lan",
+        "10.0.0.7",
+        "10.0.0.7:8001",
+        "gpu-1.evil.example",
+        "10.8.0.evil.example",
+        "10.8.0.evil",
+        "node-1.evil:80",
+        "169.254.169.254",
+    ],
 )
 @pytest.mark.usefixtures("hosts")
 def test_what_is_not_listed_is_refused_with_the_list(address: str) -> None:
@@ -82,7 +105,7 @@ async def test_a_name_that_leads_to_a_forbidden_address_is_not_followed(monkeypa
     monkeypatch.setattr("aiohttp.resolver.AsyncResolver.resolve", resolve)
     with pytest.raises(EngineError, match=r"169\.254\.169\.254 is a link-local or metadata address") as raised:
         await propose("http://meta.example/v1")
-    assert raised.value.kind == "unreachable"
+    assert (raised.value.kind, raised.value.retryable) == ("unreachable", False)
 
 
 @pytest.mark.parametrize("hosts", ["127.0.0.1"], indirect=True)

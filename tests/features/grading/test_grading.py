@@ -234,3 +234,14 @@ async def test_answers_are_read_no_further_than_they_are_graded(tmp_path: Path) 
     assert (await anext(stream)).reward == 1.0
     assert read < 1_000
     await stream.aclose()  # type: ignore[attr-defined]
+
+
+async def test_a_library_that_is_missing_here_is_blamed_on_no_answer(tmp_path: Path) -> None:
+    """Also where Cairn made the problem, on a machine that had it."""
+    source = "import no_such_library\ndef f(x):\n    return x"
+    problem = Problem(
+        "abduction", source, ((1,),), (1,), options=registry.environment("abduction").Options().model_dump()
+    )
+    graded = await grade(tmp_path, [exported(problem, "p")], [{"id": "p", "answer": "2"}], sandboxes=1)
+    assert [(g.reward, g.verdict, g.reason) for g in graded] == [(None, "error", "broken_problem")]
+    assert "no_such_library" in graded[0].detail

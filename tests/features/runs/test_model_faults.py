@@ -224,6 +224,23 @@ def test_a_key_that_cannot_be_sent_pauses_the_run_without_showing_it(
     assert refining.state(run_id) == "finished"
 
 
+def test_a_run_whose_server_is_no_longer_allowed_pauses_and_says_so(
+    server: ModelServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    actor = refining.owner_with_seeds(1)
+    run_id = start(actor, server.url)
+    monkeypatch.setattr(settings(), "model_hosts", "gpu-1")
+    refining.drive(run_id)
+    summary = refining.summary(run_id)
+    assert summary.state == "paused"
+    assert "CAIRN_MODEL_HOSTS lists: gpu-1" in summary.error
+    assert server.requests == []
+    monkeypatch.setattr(settings(), "model_hosts", "127.0.0.1")
+    resume(actor, run_id)
+    refining.drive(run_id)
+    assert refining.state(run_id) == "finished"
+
+
 # --- what one chain meets ----------------------------------------------------------------------------------------
 
 

@@ -6,13 +6,14 @@ import json
 import re
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
 from app.domain.ports import Call, Program, Status
-from app.sandboxes.forkserver import ForkServerSandbox
-from app.sandboxes.forkserver.modules import ALLOWED
+from app.sandboxes.forkserver import ForkServerSandbox, protocol
+from app.sandboxes.forkserver.modules import ALLOWED, COMMON, wants_wide
 
 ROOT = Path(__file__).parents[3]
 # Function-level imports that only command lines, self-tests and missing OpenSSL use.
@@ -95,6 +96,12 @@ USES = {
     "zlib": "zlib.decompress(zlib.compress(b'x'))",
     "sys": "[sys.maxsize, sys.getrecursionlimit()]",
 }
+# What the interpreter imports by itself when a program computes with integers of thousands of digits.
+HUGE = {
+    "divide": "return 10 ** 20000 // (10 ** 5000 + 1) % 97",
+    "write": "return len(str(3 ** 100000))",
+    "read": "return int('7' * 30000) % 97",
+}
 CODECS = ["ascii", "latin-1", "utf-8", "utf-16", "utf-32", "cp1252", "utf-7", "punycode", "idna", "unicode_escape"]
 
 
@@ -107,8 +114,67 @@ async def test_they_work_inside() -> None:
             assert outcomes[0] == outcomes[1]
 
 
+@pytest.mark.parametrize("body", HUGE.values(), ids=HUGE)
+async def test_huge_integers_work_inside(body: str) -> None:
+    async with ForkServerSandbox.open() as sandbox:
+        source = f"import sys\nsys.set_int_max_str_digits(0)\ndef f(): {body}"
+        outcome = (await sandbox.run(Program(source, (Call("f", ()),)))).outcomes[0]
+        assert outcome.status is Status.VALUE, outcome
+
+
 @pytest.mark.parametrize("codec", CODECS)
 async def test_codecs_work_inside(codec: str) -> None:
     async with ForkServerSandbox.open() as sandbox:
         program = Program(f"def f(x):\n    return x.encode({codec!r}).decode({codec!r})", (Call("f", ("plain",)),))
         assert (await sandbox.run(program)).outcomes[0].value == "plain"
+
+
+# Ways to what a narrow interpreter does not hold that no import statement shows, with what comes of them.
+HIDDEN = {
+    "str(__import__('deci' + 'mal').Decimal('0.5'))": "0.5",
+    "__import__('urllib').parse.quote('a b')": "a%20b",
+    "str(__import__('date' + 'time', fromlist=['date']).date(2024, 2, 3))": "2024-02-03",
+    "exec('from fractions import Fraction as g', globals()) or str(g(1, 3))": "1/3",
+    "eval(chr(39) + chr(92) + 'N{BULLET}' + chr(39))": "\u2022",
+    "'x'.encode('cp437').decode('utf-7')": "x",
+}
+
+
+@pytest.mark.parametrize("expression", HIDDEN)
+async def test_a_program_that_wants_more_is_run_where_there_is_more(expression: str) -> None:
+    source = f"def f():\n    try:\n        return {expression}\n    except BaseException as e:\n        return repr(e)"
+    assert not wants_wide(source)
+    async with ForkServerSandbox.open() as sandbox:
+        assert (await sandbox.run(Program(source, (Call("f", ()),)))).outcomes[0].value == HIDDEN[expression]
+
+
+MISSING = ("os", "urllib.request", "json.tool", "no_such_module", "encodings.cp037", "datetime.x")
+
+
+@pytest.mark.parametrize("name", MISSING)
+async def test_what_no_interpreter_offers_is_missing_in_both_kinds(name: str) -> None:
+    async with ForkServerSandbox.open() as sandbox:
+        for first in ("", "import decimal\n"):
+            source = f"{first}def f():\n    __import__({name!r})"
+            outcome = (await sandbox.run(Program(source, (Call("f", ()),)))).outcomes[0]
+            assert (outcome.status, outcome.error) == (Status.EXCEPTION, "ModuleNotFoundError"), (first, outcome)
+
+
+async def test_a_forged_wish_for_more_is_a_crash() -> None:
+    async with ForkServerSandbox.open() as sandbox:
+        source = f"import sys\ndef f():\n    sys.modules['os']._exit({protocol.WANTS_WIDE})"
+        assert (await sandbox.run(Program(source, (Call("f", ()),)))).outcomes[0].status is Status.CRASHED
+
+
+def test_what_a_source_plainly_imports() -> None:
+    for name in ALLOWED:
+        for statement in (f"import {name}", f"from {name} import x", f"if 1:\n    import math, {name} as y"):
+            assert wants_wide(statement) == (name not in COMMON), statement
+    assert not wants_wide("array = [1]  # import\ndef csv(queue): return queue")
+
+
+def test_looking_for_imports_takes_linear_time() -> None:
+    for hostile in ("import " * 300_000, "import " + "a," * 1_000_000, "import a, b\n" * 200_000, " " * 2_000_000):
+        started = time.process_time()
+        assert not wants_wide(hostile)
+        assert time.process_time() - started < 2

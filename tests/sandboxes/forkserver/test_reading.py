@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.domain.ports import Status
-from app.domain.values import dumps
+from app.domain.values import dumps, loads
 from app.sandboxes.forkserver import protocol, reading
 from app.sandboxes.forkserver.process import Response
 from tests.domain.values.strategies import values
@@ -78,3 +78,61 @@ def test_no_value_counts_after_an_unclean_end() -> None:
 def test_a_kill_from_outside_says_nothing_about_the_program() -> None:
     with pytest.raises(reading.Unexplained):
         reading.read(response(LOADED, KILLED(9)), 1)
+
+
+def tampered(data: bytes, how: str, at: int, other: int) -> bytes:
+    at %= len(data) + 1
+    if how == "cut":
+        return data[:at]
+    if how == "extend":
+        return data + bytes([other])
+    if how == "insert":
+        return data[:at] + bytes([other]) + data[at:]
+    if how == "drop":
+        return data[:at] + data[at + 1 :]
+    return data[:at] + bytes([other]) + data[at + 1 :]
+
+
+HOW = st.sampled_from(["cut", "extend", "insert", "drop", "change"])
+
+
+@given(
+    given_values=st.lists(values, min_size=1, max_size=3), how=HOW, at=st.integers(0, 10_000), other=st.integers(0, 255)
+)
+def test_tampered_frames_are_never_more_than_what_stands_in_them(
+    given_values: list[object], how: str, at: int, other: int
+) -> None:
+    """A full set of values comes only out of bytes that are again exactly one honest frame per value."""
+    data = tampered(LOADED + b"".join(frame(protocol.VALUE, dumps(value)) for value in given_values), how, at, other)
+    outcomes = reading.read(response(data), len(given_values)).outcomes
+    assert len(outcomes) == len(given_values)
+    if all(outcome.status is Status.VALUE for outcome in outcomes):
+        rest = data.removeprefix(LOADED)
+        for outcome in outcomes:
+            (kind, size), rest = protocol.FRAME.unpack_from(rest), rest[protocol.FRAME.size :]
+            assert kind == protocol.VALUE
+            assert dumps(loads(rest[:size].decode())) == dumps(outcome.value)
+            rest = rest[size:]
+        assert rest == b""
+
+
+ODD_FRAMES = {
+    "one more value": LOADED + frame(protocol.VALUE, "1") * 3,
+    "loaded twice": LOADED * 2 + frame(protocol.VALUE, "1") * 2,
+    "loaded late": frame(protocol.VALUE, "1") + LOADED + frame(protocol.VALUE, "1"),
+    "a byte after": LOADED + frame(protocol.VALUE, "1") * 2 + b"\0",
+    "a header after": LOADED + frame(protocol.VALUE, "1") * 2 + protocol.FRAME.pack(protocol.VALUE, 0)[:-1],
+    "a size beyond the end": LOADED + frame(protocol.VALUE, "1") + protocol.FRAME.pack(protocol.VALUE, 2) + b"1",
+    "the largest size": LOADED + frame(protocol.VALUE, "1") + protocol.FRAME.pack(protocol.VALUE, 2**32 - 1) + b"1",
+    "two values in one": LOADED + frame(protocol.VALUE, "1") + frame(protocol.VALUE, "1 1"),
+    "white space": LOADED + frame(protocol.VALUE, "1") + frame(protocol.VALUE, " 1"),
+    "an empty text": LOADED + frame(protocol.VALUE, "1") + frame(protocol.VALUE, ""),
+    "an unknown kind": LOADED + frame(protocol.VALUE, "1") + frame(6, "1"),
+    "the largest kind": LOADED + frame(protocol.VALUE, "1") + frame(255, "1"),
+}
+
+
+@pytest.mark.parametrize("data", ODD_FRAMES.values(), ids=ODD_FRAMES)
+def test_nearly_right_frames_are_no_full_set_of_values(data: bytes) -> None:
+    outcomes = reading.read(response(data), 2).outcomes
+    assert [outcome.status for outcome in outcomes] != [Status.VALUE] * 2
