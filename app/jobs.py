@@ -15,6 +15,7 @@ from app.errors import Unavailable
 
 LANE = "runs.lane"
 RECONCILE = "runs.reconcile"
+REMEASURE = "remeasurements.lane"
 
 
 @lru_cache

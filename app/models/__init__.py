@@ -5,6 +5,7 @@ from app.models.base import Base
 from app.models.curricula import Curriculum, CurriculumItem, CurriculumVersion, Export
 from app.models.frozen import CREATE as _FROZEN  # noqa: F401 - its triggers belong to the metadata
 from app.models.growths import Growth
+from app.models.remeasurements import Remeasurement, RemeasurementItem
 from app.models.runs import Chain, Event, Incident, LaneSlot, ModelProfile, Run
 from app.models.seeds import Seed, SeedSet
 from app.models.variants import Attempt, Decision, Measurement, Variant
@@ -27,6 +28,8 @@ __all__ = [
     "Measurement",
     "Membership",
     "ModelProfile",
+    "Remeasurement",
+    "RemeasurementItem",
     "Run",
     "Seed",
     "SeedSet",

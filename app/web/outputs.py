@@ -9,6 +9,7 @@ from typing import Literal
 
 from pydantic import BaseModel, Field
 
+from app.domain.difficulty import Tally
 from app.features.chains.schemas import AttemptView, MeasurementView, VariantRow, VariantView
 from app.features.growths.schemas import GrowthRow
 from app.features.review.schemas import Outcome
@@ -29,8 +30,12 @@ class PassRate(BaseModel):
 
     @classmethod
     def of(cls, row: VariantRow | MeasurementView) -> PassRate:
-        low, high = row.tally.interval
-        return cls(**asdict(row.tally), rate=row.rate, low=low, high=high, bin=row.bin)
+        return cls.made(row.tally, row.rate, row.bin)
+
+    @classmethod
+    def made(cls, tally: Tally, rate: float | None, bin_: str | None) -> PassRate:
+        low, high = tally.interval
+        return cls(**asdict(tally), rate=rate, low=low, high=high, bin=bin_)
 
 
 class GrowthOut(BaseModel):

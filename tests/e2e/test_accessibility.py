@@ -39,6 +39,7 @@ SAMPLES = {
     "/runs/{run_id}/approve": ("/runs/{run_id}/approve?pick={variant_id}",),
     "/variants/{variant_id}": ("/variants/{variant_id}", "/variants/{invalid_id}"),
     "/variants/{variant_id}/grow": ("/variants/{variant_id}/grow", "/variants/{invalid_id}/grow"),
+    "/remeasurements/new": ("/remeasurements/new?run={run_id}", "/remeasurements/new?pick={invalid_id}"),
     "/review": ("/review", "/review?run={run_id}"),
     "/curricula/{curriculum_id}/v{number}": ("/curricula/{curriculum_id}/v1", "/curricula/{curriculum_id}/v2"),
     "/curricula/{curriculum_id}/diff": ("/curricula/{curriculum_id}/diff?base=1&to=2",),

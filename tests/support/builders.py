@@ -27,6 +27,8 @@ from app.models import (
     Measurement,
     Membership,
     ModelProfile,
+    Remeasurement,
+    RemeasurementItem,
     Run,
     Seed,
     SeedSet,
@@ -390,6 +392,32 @@ def growth(
         child = variant(session, home, problem, turn=origin.turn + 1, branch=branch, parent=origin, asked=asked)
         measurement(session, child, 6)
     return asked
+
+
+def remeasurement(session: Session, actor: Actor, *variants: Variant, state: str = "running") -> Remeasurement:
+    """Of the given variants by a student of its own; the first half of them is measured."""
+    student = profile(session, actor, "student", "qwen3-8b")
+    made = Remeasurement(
+        workspace_id=actor.workspace_id,
+        name="The same with Qwen",
+        state=state,
+        config={"student": {"engine": "procedural", "options": {}}, "attempts": ATTEMPTS},
+        student_profile_id=student.id,
+        created_by=actor.user_id,
+    )
+    _add(session, made)
+    for at, each in enumerate(variants):
+        done = at < (len(variants) + 1) // 2
+        item = RemeasurementItem(
+            remeasurement_id=made.id,
+            variant_id=each.id,
+            workspace_id=actor.workspace_id,
+            state="done" if done else "open",
+        )
+        _add(session, item)
+        if done:
+            measurement(session, each, (7 * at) % (ATTEMPTS + 1), student=student)
+    return made
 
 
 def incident(session: Session, inside: Run, stage: str, kind: str, message: str) -> Incident:

@@ -26,6 +26,7 @@ class World:
     invalid_id: int
     set_id: int
     curriculum_id: int
+    remeasurement_id: int
     number: int  # of the frozen version; the draft is the next one
 
     def address(self, path: str, **changes: int) -> str:
@@ -35,7 +36,9 @@ class World:
 
 
 def make(session: Session, actor: Actor) -> World:
-    """Two runs, one of them in trouble; variants approved and asked for; a frozen curriculum and its next draft."""
+    """Two runs, one of them in trouble; variants approved, asked for and measured again; a frozen curriculum and its
+    next draft.
+    """
     run = builders.grown_run(session, actor, chains=4)
     paused = builders.grown_run(session, actor, chains=2, name="Its server is away")
     paused.state, paused.error = "paused", "teacher: http://gpu-1:8000/v1 does not answer"
@@ -45,6 +48,7 @@ def make(session: Session, actor: Actor) -> World:
     builders.approve(session, actor, *good[:8])
     builders.growth(session, actor, good[-1])
     builders.growth(session, actor, good[-1], instruction="", state="open")
+    remeasurement = builders.remeasurement(session, actor, *good[:9])
     made = curricula.create(session, actor, "First steps", Selection())
     curricula.freeze(session, actor, made.id, 1)
     curricula.new_version(session, actor, made.id)
@@ -56,5 +60,6 @@ def make(session: Session, actor: Actor) -> World:
         invalid_id=first.where(Variant.invalid_code.is_not(None)).limit(1).one().id,
         set_id=run.seed_set_id,
         curriculum_id=made.id,
+        remeasurement_id=remeasurement.id,
         number=1,
     )

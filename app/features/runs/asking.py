@@ -6,7 +6,6 @@ A failed request is made again with the same seed, so that a fault changes no re
 from __future__ import annotations
 
 import asyncio
-import logging
 import random
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
@@ -14,14 +13,11 @@ from typing import TypeVar
 
 from app.domain.problem import Reply
 from app.errors import AppError, EngineError, SandboxUnavailable
-from app.features.runs import stages
-from app.features.runs.claims import Claim
 from app.features.runs.flow.limiter import Stopped
 from app.features.runs.flow.role import Role
-from app.features.runs.ledger import Ledger
 
 T = TypeVar("T")
-_log = logging.getLogger(__name__)
+Record = Callable[[str, str, str], Awaitable[None]]  # stage, kind, message
 
 _LONGEST_PAUSE_S = 20.0
 # While a server is down, a chain that waits for it adds no more than one incident of a kind in this time.
@@ -56,11 +52,10 @@ class Patience:
 
 
 class Asker:
-    """Makes the requests of one chain, whose branches ask at the same time."""
+    """Makes the requests of one chain, whose branches ask at the same time; `record` writes an incident down."""
 
-    def __init__(self, claim: Claim, ledger: Ledger, patience: Patience, stopping: asyncio.Event) -> None:
-        self._claim = claim
-        self._ledger = ledger
+    def __init__(self, record: Record, patience: Patience, stopping: asyncio.Event) -> None:
+        self._record = record
         self._patience = patience
         self._stopping = stopping
         self._failed = False
@@ -110,11 +105,8 @@ class Asker:
             attempt += 1
 
     async def _tell(self, stage: str, kind: str, error: AppError) -> None:
-        claim, now = self._claim, asyncio.get_running_loop().time()
-        _log.warning("chain %s, %s: %s", claim.chain_id, stage, error)
+        now = asyncio.get_running_loop().time()
         if now - self._told.get((stage, kind), -_TELL_AGAIN_S) < _TELL_AGAIN_S:
             return
         self._told[stage, kind] = now
-        await self._ledger.write(
-            stages.save_incident, claim.workspace_id, claim.run_id, claim.chain_id, stage, kind, str(error)
-        )
+        await self._record(stage, kind, str(error))

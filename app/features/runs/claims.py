@@ -13,7 +13,7 @@ from app.db import Session
 from app.domain.difficulty import Band
 from app.domain.tree import Direction, Place
 from app.features.runs.finish import finish_run_if_done, lock_run
-from app.models import Chain, Growth, Incident, LaneSlot, Run, Seed, Variant
+from app.models import Chain, Growth, Incident, LaneSlot, Remeasurement, Run, Seed, Variant
 
 # A chain that was under way when its lane died may have killed it. After SUSPECT deaths in a row without any
 # committed progress it is driven alone, so that innocents are told apart; after QUARANTINE it is set aside, visibly.
@@ -301,9 +301,16 @@ def free_slots(session: Session) -> list[tuple[int, int]]:
     return [(run_id, count) for run_id, count in rows]
 
 
-def others_wait(session: Session, run_id: int) -> bool:
-    """Whether another run has chains to drive and too few lanes for them."""
-    return any(other != run_id for other, _ in free_slots(session))
+def waiting_remeasurements(session: Session) -> list[int]:
+    """Those that nobody drives. They share the workers with runs."""
+    orphaned = or_(Remeasurement.owner.is_(None), Remeasurement.lease_expires_at < func.now())
+    waiting = select(Remeasurement.id).where(Remeasurement.state == "running", orphaned).order_by(Remeasurement.id)
+    return list(session.execute(waiting).scalars())
+
+
+def others_wait(session: Session, run_id: int | None) -> bool:
+    """Whether a run other than `run_id` has chains to drive and too few lanes for them, or measuring waits."""
+    return any(other != run_id for other, _ in free_slots(session)) or bool(waiting_remeasurements(session))
 
 
 def smaller_waits(session: Session, run_id: int, owner: str) -> bool:

@@ -9,6 +9,7 @@ variant of the current turn got, and goes on from there.
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Concatenate, ParamSpec, TypeVar
@@ -36,6 +37,7 @@ from app.features.runs.stages import Provenance, StoredVariant
 
 P = ParamSpec("P")
 T = TypeVar("T")
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +65,7 @@ class Grower:
         self._environment = registry.environment(claim.environment)
         self._options = config.options_of(claim.environment)
         self._course = course_of(claim, config)
-        self._asker = Asker(claim, tools.ledger, tools.patience, tools.stopping)
+        self._asker = Asker(self._record, tools.patience, tools.stopping)
         self._variants: dict[Place, StoredVariant] = {}
 
     async def run(self) -> None:
@@ -248,6 +250,13 @@ class Grower:
 
     async def _write(self, action: Callable[Concatenate[Session, Claim, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         return await self._tools.ledger.write(action, self._claim, *args, **kwargs)
+
+    async def _record(self, stage: str, kind: str, message: str) -> None:
+        claim = self._claim
+        _log.warning("chain %s, %s: %s", claim.chain_id, stage, message)
+        await self._tools.ledger.write(
+            stages.save_incident, claim.workspace_id, claim.run_id, claim.chain_id, stage, kind, message
+        )
 
     def _rng(self, place: Place, role: str) -> int:
         """Depends on what is asked, not on rows or times: the same configuration and seed give the same run."""

@@ -1,10 +1,10 @@
-"""Finds runs that have work and no lane, whatever was lost on the way, and sends lanes for them."""
+"""Finds runs and remeasurements that have work and no lane, whatever was lost on the way, and sends lanes for them."""
 
 from __future__ import annotations
 
 from app.db import unit_of_work
 from app.features.runs import claims, queries
-from app.jobs import LANE, enqueue
+from app.jobs import LANE, REMEASURE, enqueue
 
 
 def reconcile() -> int:
@@ -14,5 +14,8 @@ def reconcile() -> int:
         for run_id, count in stalled:
             for _ in range(count):
                 enqueue(session, LANE, run_id)
+        measuring = claims.waiting_remeasurements(session)
+        for remeasurement_id in measuring:
+            enqueue(session, REMEASURE, remeasurement_id)
         queries.forget_old_events(session)
-    return sum(count for _, count in stalled)
+    return sum(count for _, count in stalled) + len(measuring)

@@ -134,7 +134,7 @@ def parse(data: object) -> RunConfig:
 
     Raises InvalidForm with one message per field.
     """
-    if strange := _strange_text(data):
+    if strange := strange_text(data):
         raise InvalidForm(strange)
     try:
         config = RunConfig.model_validate(data)
@@ -150,23 +150,24 @@ def parse(data: object) -> RunConfig:
             errors[f"environment_options.{name}"] = (
                 "This run does not use that environment; name it in `environments`, or leave this out."
             )
-    models: dict[str, ModelChoice] = {}
-    for role in ("teacher", "student"):
-        choice: ModelChoice = getattr(config, role)
-        try:
-            engine = registry.engine(choice.engine)
-        except AppError as error:
-            errors[f"{role}.engine"] = error.message
-            continue
-        schema = engine.TeacherOptions if role == "teacher" else engine.StudentOptions
-        options = _typed(schema, choice.options, f"{role}.options", errors)
-        models[role] = choice.model_copy(update={"options": options})
+    models = {role: typed_choice(role, getattr(config, role), errors) for role in ("teacher", "student")}
     if errors:
         raise InvalidForm(errors)
     return config.model_copy(update={"environment_options": environments, **models})
 
 
-def _strange_text(data: object) -> dict[str, str]:
+def typed_choice(role: str, choice: ModelChoice, errors: dict[str, str]) -> ModelChoice:
+    """The choice with its options in the types that the engine's schema gives them; what is wrong goes to `errors`."""
+    try:
+        engine = registry.engine(choice.engine)
+    except AppError as error:
+        errors[f"{role}.engine"] = error.message
+        return choice
+    schema = engine.TeacherOptions if role == "teacher" else engine.StudentOptions
+    return choice.model_copy(update={"options": _typed(schema, choice.options, f"{role}.options", errors)})
+
+
+def strange_text(data: object) -> dict[str, str]:
     """Dotted path -> what is wrong, for every name and text that holds NUL or half a surrogate pair."""
     found: dict[str, str] = {}
     left = [("", data)]

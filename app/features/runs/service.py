@@ -35,8 +35,8 @@ def create(session: Session, actor: Actor, config: RunConfig) -> Run:
         name=config.name or f"{size.seed_set.name}, {_listed(config.environments)}",
         config=config.model_dump(mode="json"),
         seed_set_id=size.seed_set.id,
-        teacher_profile_id=_profile(session, actor.workspace_id, "teacher", config.teacher),
-        student_profile_id=_profile(session, actor.workspace_id, "student", config.student),
+        teacher_profile_id=profile(session, actor.workspace_id, "teacher", config.teacher),
+        student_profile_id=profile(session, actor.workspace_id, "student", config.student),
         created_by=actor.user_id,
     )
     session.add(run)
@@ -131,7 +131,7 @@ def _send_lanes(session: Session, run_id: int, count: int) -> None:
         enqueue(session, LANE, run_id)
 
 
-def _profile(session: Session, workspace_id: int, role: str, choice: ModelChoice) -> int:
+def profile(session: Session, workspace_id: int, role: str, choice: ModelChoice) -> int:
     """The row that says with what a role is played: equal settings share one."""
     engine = registry.engine(choice.engine)
     schema: type[BaseModel] = engine.TeacherOptions if role == "teacher" else engine.StudentOptions

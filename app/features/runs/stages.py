@@ -22,6 +22,7 @@ from app.events import publish
 from app.features.runs import statements
 from app.features.runs.claims import Claim
 from app.features.runs.finish import finish_run_if_done, lock_run
+from app.features.runs.measurements import add_attempts, judge_attempts
 from app.models import Attempt, Growth, Incident, Measurement, Variant
 from app.models.base import PlainText
 
@@ -262,37 +263,7 @@ def save_attempts(
 ) -> None:
     """Stage 3: what the student answered, all attempts at once or none."""
     _fence(session, claim, place.turn)
-    measurement_id = session.execute(
-        statements.ADD_MEASUREMENT,
-        {
-            "workspace_id": claim.workspace_id,
-            "variant_id": variant_id,
-            "student_profile_id": student_profile_id,
-            "passed": 0,
-            "failed": 0,
-            "errors": 0,
-            "cut": 0,
-            "low": 0.0,
-            "high": 1.0,
-            "prompt_hash": prompt_hash,
-            "isolation": "",
-        },
-    ).scalar()
-    if measurement_id is None:
-        return
-    session.execute(
-        statements.ADD_ATTEMPTS,
-        {
-            "workspace_": claim.workspace_id,
-            "measurement_": measurement_id,
-            "number_": list(range(1, len(replies) + 1)),
-            "reply_": [reply.text for reply in replies],
-            "reasoning_": [reply.reasoning for reply in replies],
-            "finish_reason_": [reply.finish_reason for reply in replies],
-            "prompt_tokens_": [reply.prompt_tokens for reply in replies],
-            "completion_tokens_": [reply.completion_tokens for reply in replies],
-        },
-    )
+    add_attempts(session, claim.workspace_id, variant_id, student_profile_id, prompt_hash, replies)
     session.execute(statements.SET_ATTEMPTED, {"variant_": variant_id})
 
 
@@ -309,38 +280,7 @@ def save_judgements(
 ) -> Tally:
     """Stage 4: the verdicts and the pass rate; the variant is done."""
     _fence(session, claim, place.turn)
-    tally = Tally(
-        passed=sum(j.verdict is Verdict.PASSED for j in judgements),
-        failed=sum(j.verdict is Verdict.FAILED for j in judgements),
-        errors=sum(j.verdict is Verdict.ERROR for j in judgements),
-    )
-    low, high = tally.interval
-    measurement_id = session.execute(
-        statements.JUDGE_MEASUREMENT,
-        {
-            "variant_": variant_id,
-            "profile_": student_profile_id,
-            "passed_": tally.passed,
-            "failed_": tally.failed,
-            "errors_": tally.errors,
-            "cut_": cut,
-            "rate_": tally.rate(minimum),
-            "low_": low,
-            "high_": high,
-            "isolation_": isolation,
-        },
-    ).scalar_one()
-    session.execute(
-        statements.JUDGE_ATTEMPTS,
-        {
-            "measurement_": measurement_id,
-            "number_": list(range(1, len(judgements) + 1)),
-            "verdict_": [j.verdict.value for j in judgements],
-            "reason_": [j.reason for j in judgements],
-            "detail_": [j.detail for j in judgements],
-            "answer_": [j.answer for j in judgements],
-        },
-    )
+    tally = judge_attempts(session, variant_id, student_profile_id, judgements, minimum, cut, isolation)
     session.execute(statements.SET_DONE, {"variant_": variant_id})
     publish(session, claim.workspace_id, claim.run_id, "variant", variant_id)
     return tally

@@ -7,11 +7,13 @@ Every mark has an address, the rows behind it.
 from app.web.charts.bars import Sparkline, Stack, YieldChart, sparkline, stack, yield_by_turn
 from app.web.charts.difficulty_map import DifficultyMap, Stone, difficulty_map
 from app.web.charts.histogram import Histogram, histogram
+from app.web.charts.scatter import Scatter, scatter
 from app.web.charts.strip import Strip, strip
 
 __all__ = [
     "DifficultyMap",
     "Histogram",
+    "Scatter",
     "Sparkline",
     "Stack",
     "Stone",
@@ -19,6 +21,7 @@ __all__ = [
     "YieldChart",
     "difficulty_map",
     "histogram",
+    "scatter",
     "sparkline",
     "stack",
     "strip",

@@ -12,6 +12,8 @@ from starlette.responses import Response
 from app import registry
 from app.domain.actor import Role
 from app.errors import NotFound
+from app.features.remeasurements import queries as remeasurements
+from app.features.remeasurements.schemas import RemeasurementRow, StudentFigures
 from app.features.runs import feed, figures, queries, service
 from app.features.runs.figures import Pace
 from app.features.runs.schemas import RunConfig, to_yaml
@@ -58,6 +60,8 @@ class RunPage:
     strategy: str
     teacher: ModelProfile
     student: ModelProfile
+    students: Sequence[StudentFigures]
+    remeasurements: Sequence[RemeasurementRow]
 
 
 @router.get("/runs/{run_id:int}")
@@ -66,6 +70,7 @@ def run_page(request: Request, work: Work, member: Member, pages: PagesDep, run_
     cursor = feed.newest_event(work, member.workspace_id, run.id)  # before the figures, so that none is missed
     summary, config = summarise(work, run), service.config_of(run)
     pace = figures.pace(work, run) if run.state == "running" else None
+    students = remeasurements.students_of_run(work, run.id)
     arms, asked = run_figures.arms_of(summary), summary.asked.requests > 0
     context = RunPage(
         run=run,
@@ -94,6 +99,8 @@ def run_page(request: Request, work: Work, member: Member, pages: PagesDep, run_
         strategy=registry.strategy(config.strategy).title,
         teacher=queries.profile(work, run.teacher_profile_id),
         student=queries.profile(work, run.student_profile_id),
+        students=students if len(students) > 1 else [],
+        remeasurements=remeasurements.of_run(work, member.workspace_id, run.id) if len(students) > 1 else [],
     )
     return pages.render(request, "run/page.html", context, block="live")
 

@@ -24,6 +24,7 @@ ODD = {
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(0)  # a million runs take half an hour
 async def test_memory_and_descriptors_stay_flat() -> None:
     limits = Limits(wall_ms=2_000, cpu_ms=30, output_bytes=1 << 16)
     odd = list(ODD.values())
