@@ -12,7 +12,7 @@ from app.config import settings
 from app.db import Session
 from app.domain.difficulty import Band
 from app.domain.tree import Direction, Place
-from app.features.runs.finish import finish_run_if_done, lock_run
+from app.features.runs.finish import finish_run_if_done, in_order, lock_run
 from app.models import Chain, Growth, Incident, LaneSlot, Remeasurement, Run, Seed, Variant
 
 # A chain that was under way when its lane died may have killed it. After SUSPECT deaths in a row without any
@@ -231,7 +231,7 @@ def _quarantine(session: Session, run_id: int) -> None:
         home = Growth.chain_id if leased is Growth else Chain.id
         dead = session.execute(
             update(leased)
-            .where(which)
+            .where(in_order(leased, which))
             .values(state="quarantined", stop_reason="killed_its_worker", owner=None, lease_expires_at=None)
             .returning(home, leased.workspace_id)
         ).all()
@@ -265,7 +265,7 @@ def renew(session: Session, run_id: int, owner: str) -> set[str] | None:
         for leased in LEASED
         for number in session.execute(
             update(leased)
-            .where(leased.run_id == run_id, leased.owner == owner, leased.state == "open")
+            .where(in_order(leased, leased.run_id == run_id, leased.owner == owner, leased.state == "open"))
             .values(lease_expires_at=_until())
             .returning(leased.id)
         ).scalars()
@@ -277,7 +277,7 @@ def release(session: Session, run_id: int, owner: str) -> None:
     for leased in LEASED:
         session.execute(
             update(leased)
-            .where(leased.run_id == run_id, leased.owner == owner)
+            .where(in_order(leased, leased.run_id == run_id, leased.owner == owner))
             .values(owner=None, lease_expires_at=None)
         )
 

@@ -18,6 +18,12 @@ def lock_run(session: Session, run_id: int) -> Run | None:
     return session.execute(select(Run).where(Run.id == run_id).with_for_update(key_share=True)).scalar()
 
 
+def in_order(leased: type[Growth] | type[Chain], *which: ColumnElement[bool]) -> ColumnElement[bool]:
+    """Those rows, locked in the order of their ids: who changes several never meets another half way."""
+    held = select(leased.id).where(*which).order_by(leased.id).with_for_update(key_share=True).cte("held")
+    return leased.id.in_(select(held.c.id))
+
+
 def finish_run_if_done(session: Session, run: Run | None) -> None:
     """Marks a locked run finished once nothing of it is open.
 

@@ -11,6 +11,7 @@ from sqlalchemy.sql.elements import ColumnElement
 from app.db import Session
 from app.domain.difficulty import BROAD, Band
 from app.features.runs.arms import ASKED
+from app.features.runs.finish import in_order
 from app.models import (
     Chain,
     Event,
@@ -122,7 +123,7 @@ def cancel_open(session: Session, run_id: int) -> None:
     for leased in (Chain, Growth):
         session.execute(
             update(leased)
-            .where(leased.run_id == run_id, leased.state == "open")
+            .where(in_order(leased, leased.run_id == run_id, leased.state == "open"))
             .values(**ended, epoch=leased.epoch + 1)
         )
 
