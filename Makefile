@@ -15,7 +15,7 @@ run: setup ## Start Cairn on this machine, with a demo run on the first start; C
 test: setup-test ## Run all tests but the slow suites
 	.venv/bin/python -m pytest -m "not slow" --numprocesses 2 $(ARGS)
 
-test-faults: setup-test ## Kill workers again and again while runs grow, and compare every result
+test-faults: setup-test ## Kill workers, Redis and PostgreSQL while runs grow: FAULT_KILLS=1000 FAULT_REDIS=100 FAULT_POSTGRES=100
 	.venv/bin/python -m pytest -m slow tests/faults $(ARGS)
 
 test-sandbox: setup-test ## Attack the sandbox at every level, on every Python here, and soak it: SOAK_RUNS=1000000
