@@ -7,6 +7,7 @@ from app.models.frozen import CREATE as _FROZEN  # noqa: F401 - its triggers bel
 from app.models.growths import Growth
 from app.models.runs import Chain, Event, Incident, LaneSlot, ModelProfile, Run
 from app.models.seeds import Seed, SeedSet
+from app.models.usage import StageUsage
 from app.models.variants import Attempt, Decision, Measurement, Variant
 
 __all__ = [
@@ -31,6 +32,7 @@ __all__ = [
     "Seed",
     "SeedSet",
     "SignInLink",
+    "StageUsage",
     "User",
     "Variant",
     "WebSession",
