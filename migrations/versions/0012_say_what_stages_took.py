@@ -10,26 +10,28 @@ down_revision = "0002"
 branch_labels = None
 depends_on = None
 
-_ARM = "case when v.growth_id is not null then 'asked' else c.arm end"
-_INTO = (
-    "insert into stage_usage"
-    " (variant_id, stage, workspace_id, run_id, arm, samples, errors, prompt_tokens, completion_tokens, at)"
-)
-_MEASURED = (
-    "from measurement m join variant v on v.id = m.variant_id join chain c on c.id = v.chain_id"
-    " join run r on r.id = v.run_id and r.student_profile_id = m.student_profile_id"
-)
-_KNOWN = (
-    f"{_INTO} select v.id, 'proposing', v.workspace_id, v.run_id, {_ARM}, 1, 0, v.prompt_tokens,"
-    " v.completion_tokens, v.created_at from variant v join chain c on c.id = v.chain_id",
-    f"{_INTO} select v.id, 'checking', v.workspace_id, v.run_id, {_ARM}, 1, 0, 0, 0, v.created_at"
-    " from variant v join chain c on c.id = v.chain_id where v.stage <> 'proposed'",
-    f"{_INTO} select v.id, 'attempting', v.workspace_id, v.run_id, {_ARM}, a.samples, 0, a.prompt, a.completion,"
-    f" v.created_at {_MEASURED} cross join lateral (select count(*) as samples, coalesce(sum(prompt_tokens), 0) as"
-    " prompt, coalesce(sum(completion_tokens), 0) as completion from attempt where measurement_id = m.id) a",
-    f"{_INTO} select v.id, 'judging', v.workspace_id, v.run_id, {_ARM}, m.passed + m.failed + m.errors, m.errors, 0, 0,"
-    f" m.judged_at {_MEASURED} where m.judged_at is not null",
-)
+_KNOWN = """
+insert into stage_usage
+    (variant_id, stage, workspace_id, run_id, arm, samples, errors, prompt_tokens, completion_tokens, at)
+select v.id, s.stage, v.workspace_id, v.run_id, case when v.growth_id is null then c.arm else 'asked' end,
+    s.samples, s.errors, s.prompt_tokens, s.completion_tokens, s.at
+from variant v
+    join chain c on c.id = v.chain_id
+    join run r on r.id = v.run_id
+    left join measurement m on m.variant_id = v.id and m.student_profile_id = r.student_profile_id
+    cross join lateral (
+        select nullif(count(*), 0) as samples, sum(prompt_tokens) as prompt, sum(completion_tokens) as completion
+        from attempt where measurement_id = m.id
+    ) a
+    cross join lateral (values
+        ('proposing', 1, 0, v.prompt_tokens, v.completion_tokens, v.created_at),
+        ('checking', case when v.stage <> 'proposed' then 1 end, 0, 0, 0, v.created_at),
+        ('attempting', a.samples, 0, a.prompt, a.completion, v.created_at),
+        ('judging', case when m.judged_at is not null then m.passed + m.failed + m.errors end, m.errors, 0, 0,
+            m.judged_at)
+    ) as s (stage, samples, errors, prompt_tokens, completion_tokens, at)
+where s.samples is not null
+"""
 
 
 def upgrade() -> None:
@@ -62,8 +64,7 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("variant_id", "stage", name=op.f("pk_stage_usage")),
     )
-    for statement in _KNOWN:
-        op.execute(statement)
+    op.execute(_KNOWN)
     op.create_index("ix_stage_usage_run_id", "stage_usage", ["run_id"], unique=False)
 
 

@@ -38,7 +38,7 @@ from variant v where v.run_id = :run and v.invalid_code is null
 _USAGE = """
 insert into stage_usage (variant_id, stage, workspace_id, run_id, arm, samples, errors, prompt_tokens,
     completion_tokens, wall_s, model_s, sandbox_s, cpu_s)
-select v.id, stage, v.workspace_id, v.run_id, c.arm, 32, 0, 900, 400, 1.5, 1, null, null
+select v.id, s.stage, v.workspace_id, v.run_id, c.arm, 32, 0, 900, 400, 1.5, 1, null, null
 from variant v join chain c on c.id = v.chain_id
     cross join unnest(array['proposing', 'checking', 'attempting', 'judging']) with ordinality as s (stage, place)
 where v.run_id = :run and (place <= 2 or v.invalid_code is null)

@@ -20,8 +20,8 @@ from app.domain.tree import Direction, Node, Place, Step
 from app.errors import LeaseLost
 from app.events import publish
 from app.features.runs import statements
-from app.features.runs.claims import Claim
 from app.features.runs.arms import ASKED
+from app.features.runs.claims import Claim
 from app.features.runs.finish import finish_run_if_done, lock_run
 from app.features.runs.metering import Usage
 from app.models import Attempt, Growth, Incident, Measurement, Variant
