@@ -16,6 +16,8 @@ from app.features.runs import feed, figures, queries, service, usage
 from app.features.runs.figures import InvalidGroup, Pace, StopGroup
 from app.features.runs.schemas import RunConfig, to_yaml
 from app.features.runs.summary import BINS, RunSummary, summarise
+from app.features.servers import service as servers
+from app.features.servers.schemas import Servers
 from app.models import ModelProfile, Run
 from app.web import charts, run_figures
 from app.web.charts import Histogram, Stack, YieldChart
@@ -60,6 +62,7 @@ class RunPage:
     strategy: str
     teacher: ModelProfile
     student: ModelProfile
+    servers: Servers | None
 
 
 @router.get("/runs/{run_id:int}")
@@ -98,6 +101,7 @@ def run_page(request: Request, work: Work, member: Member, pages: PagesDep, run_
         strategy=registry.strategy(config.strategy).title,
         teacher=queries.profile(work, run.teacher_profile_id),
         student=queries.profile(work, run.student_profile_id),
+        servers=servers.in_use(work, member, run.id) if run.state == "running" else None,
     )
     return pages.render(request, "run/page.html", context, block="live")
 

@@ -28,7 +28,7 @@ def run(ada: Actor) -> Run:
     with unit_of_work() as session:
         run = builders.grown_run(session, ada, chains=4)
         first, second = session.query(Chain).where(Chain.run_id == run.id).order_by(Chain.id).limit(2)
-        first.state, first.stop_reason = "finished", "turns_used"
+        first.stop_reason = "context_overflow"
         for number, chain in enumerate((first, first, second)):
             met = builders.incident(session, run, "teacher", "overloaded", f"the queue is full, {number}")
             met.chain_id = chain.id
@@ -60,17 +60,23 @@ def test_each_group_of_errors_leads_to_its_chains(client: Visitor, run: Run) -> 
     assert crowded["chain_id"] in [chain["id"] for chain in chains]
     assert (lane["chains"], lane["chain_id"]) == (0, None)
     group = next(group for group in found["invalid"] if group["arm"] == "main")
-    listed = client.get(f"{API}/runs/{run.id}/variants?arm=main&invalid={group['code']}").json()["items"]
+    listed = client.get(f"{API}/variants?run={run.id}&arm=main&invalid={group['code']}").json()["items"]
     assert len(listed) == group["count"]
     assert group["variant_id"] in [variant["id"] for variant in listed]
     assert client.get(f"{API}/variants/{group['variant_id']}").json()["invalid_detail"] == group["example"]
 
 
 def test_why_chains_stopped_leads_to_them(client: Visitor, run: Run) -> None:
-    (stop,) = client.get(f"{API}/runs/{run.id}/stops").json()["items"]
-    chains = client.get(f"{API}/runs/{run.id}/chains?arm={stop['arm']}&stop={stop['reason']}").json()["items"]
-    assert [chain["id"] for chain in chains] == [stop["chain_id"]]
-    assert (stop["reason"], stop["count"]) == ("turns_used", 1)
+    stops = client.get(f"{API}/runs/{run.id}/stops").json()["items"]
+    assert [(stop["arm"], stop["reason"], stop["count"]) for stop in stops] == [
+        ("main", "turns_used", 3),
+        ("main", "context_overflow", 1),
+        ("baseline", "turns_used", 4),
+    ]
+    for stop in stops:
+        chains = client.get(f"{API}/runs/{run.id}/chains?arm={stop['arm']}&stop={stop['reason']}").json()["items"]
+        assert len(chains) == stop["count"]
+        assert stop["chain_id"] in [chain["id"] for chain in chains]
 
 
 def test_yield_by_turn_stands_beside_the_baseline(client: Visitor, run: Run) -> None:
@@ -110,4 +116,4 @@ def test_the_page_shows_the_same_and_links_to_the_rows(client: Visitor, page: Vi
 def test_a_group_that_is_none_is_refused_at_its_name(client: Visitor, run: Run, wrong: str) -> None:
     answer = client.get(f"{API}/runs/{run.id}/chains", params={"trouble": wrong})
     assert answer.status_code == 422
-    assert "teacher/unreachable" in answer.json()["errors"]["trouble"]
+    assert "teacher/unreachable" in answer.json()["error"]["errors"]["trouble"]
