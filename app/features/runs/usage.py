@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections import defaultdict
+from collections.abc import Collection
+from dataclasses import astuple, dataclass
 from typing import Any
 
 from sqlalchemy import func, select
@@ -37,7 +39,12 @@ class StageSum:
 
 
 def of_run(session: Session, run_id: int) -> list[StageSum]:
-    """One query over narrow rows; in the order of arms and stages."""
+    """In the order of arms and stages."""
+    return of_runs(session, [run_id]).get(run_id, [])
+
+
+def of_runs(session: Session, ids: Collection[int]) -> dict[int, list[StageSum]]:
+    """Run -> its sums, of those that have any: one query over narrow rows."""
     summed = (
         StageUsage.samples,
         StageUsage.errors,
@@ -49,11 +56,21 @@ def of_run(session: Session, run_id: int) -> list[StageSum]:
         StageUsage.cpu_s,
     )
     sums: list[Any] = [func.count(), func.count(StageUsage.wall_s), *map(func.sum, summed)]
-    rows = session.execute(
-        select(StageUsage.arm, StageUsage.stage, *sums)
-        .where(StageUsage.run_id == run_id)
-        .group_by(StageUsage.arm, StageUsage.stage)
-    )
+    keys = (StageUsage.run_id, StageUsage.arm, StageUsage.stage)
+    found: defaultdict[int, list[StageSum]] = defaultdict(list)
+    for run_id, *values in session.execute(select(*keys, *sums).where(StageUsage.run_id.in_(ids)).group_by(*keys)):
+        found[run_id].append(StageSum(*values))
     order = (*ARMS, ASKED)
-    found = [StageSum(*row) for row in rows]
-    return sorted(found, key=lambda of: (order.index(of.arm), STAGES.index(of.stage)))
+    for sums_of_run in found.values():
+        sums_of_run.sort(key=lambda of: (order.index(of.arm), STAGES.index(of.stage)))
+    return dict(found)
+
+
+def added(one: StageSum, other: StageSum) -> StageSum:
+    """Both together; they are of the same arm and stage."""
+    pairs = zip(astuple(one)[2:], astuple(other)[2:], strict=True)
+    return StageSum(one.arm, one.stage, *(_sum(*pair) for pair in pairs))
+
+
+def _sum(one: Any, other: Any) -> Any:
+    return other if one is None else one if other is None else one + other

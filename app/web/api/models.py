@@ -17,7 +17,7 @@ router = APIRouter(tags=["models"])
 
 
 class SaturationOut(BaseModel):
-    """What a server says of itself, whoever asks it. Rates are over the last seconds, null before there are two looks."""
+    """What a server says of itself, whoever asks it. Rates are over the last seconds; null before the second look."""
 
     running: int
     waiting: int
@@ -45,7 +45,7 @@ class ServerOut(BaseModel):
     address: str
     model: str
     condition: Literal["up", "away", "stale"] = Field(
-        description="away: the circuit is open, and a probe asks whether it is back. stale: no lane speaks of it any more."
+        description="away: the circuit is open, and a probe asks whether it is back. stale: no lane speaks of it now."
     )
     saturation: SaturationOut | None = Field(description="null where the server tells nothing, or is away.")
     as_of: datetime
