@@ -40,7 +40,7 @@ class Cell:
 def cells(session: Session, run_id: int) -> list[Cell]:
     """All variants of a run, counted by what the summary needs: one query, a few hundred rows at most."""
     duplicate = Variant.duplicate_of.is_not(None)
-    usable = func.coalesce(usable_variant(), False)
+    usable = func.coalesce(usable_variant(run_id), False)
     keys: tuple[Any, ...] = (
         arm_of_variant(),
         Variant.environment,
