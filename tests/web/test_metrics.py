@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import urllib.request
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -222,3 +223,10 @@ def test_a_short_token_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CAIRN_METRICS_TOKEN", "short")
     with pytest.raises(ValidationError, match="at least 16"):
         Settings()
+
+
+def test_a_real_server_knows_this_machine(server: str) -> None:
+    with urllib.request.urlopen(f"{server}/metrics") as answer:  # noqa: S310 - our own
+        told = answer.read().decode()
+    assert "cairn_database_up 1.0" in told
+    assert "process_resident_memory_bytes" in told
