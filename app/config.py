@@ -8,7 +8,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 _OURS = frozenset({"app", "workers", "migrations"})  # no code of Cairn's own is a library of programs
@@ -69,6 +69,13 @@ class Settings(BaseSettings):
         default="",
         description="Hosts of model servers that runs may name, with spaces between: gpu-1, *.gpu.lan, 10.0.0.7:8000. "
         "Left out, any but link-local and metadata addresses.",
+    )
+
+    metrics_token: SecretStr | None = Field(
+        default=None,
+        min_length=16,
+        description="What Prometheus sends as its bearer token to read /metrics, 16 characters or more. Left out, only "
+        "this machine itself may read it.",
     )
 
     minimum_isolation: Literal["full", "contained", "filtered"] = Field(

@@ -35,7 +35,8 @@ def run_of(name: str) -> int:
 
 
 @lru_cache
-def _client() -> redis.Redis:
+def client() -> redis.Redis:
+    """Of this process; gives up after a second."""
     return redis.Redis.from_url(redis_url(), socket_connect_timeout=1, socket_timeout=1)
 
 
@@ -47,8 +48,8 @@ def publish(session: Session, workspace_id: int, run_id: int, kind: str, subject
 
 def ping() -> None:
     """Raises redis.RedisError, or ValueError for an address that is none, where Redis does not answer."""
-    _client().ping()
+    client().ping()
 
 
 def _nudge(run_id: int, kind: str) -> None:
-    _client().publish(channel(run_id), kind)
+    client().publish(channel(run_id), kind)

@@ -13,7 +13,7 @@ from fastapi import APIRouter, Depends, FastAPI
 from starlette.middleware import Middleware
 
 from app.config import settings
-from app.web import api, errors, health, pages
+from app.web import api, errors, health, metrics, pages
 from app.web.limits import BodyLimit
 from app.web.live import Nudges
 from app.web.navigation import find_pages, navigation
@@ -53,6 +53,7 @@ def create_app() -> FastAPI:
     errors.install(app)
     app.mount("/static", app.state.pages.assets.app())
     app.include_router(health.router)
+    app.include_router(metrics.router)
     strict = [Depends(refuse_unknown)]
     for page in found:
         app.include_router(page.router, include_in_schema=False, dependencies=strict)

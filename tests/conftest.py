@@ -150,5 +150,5 @@ def _own_redis(stack: LocalStack, worker_name: str) -> str:
 def _forget_connections() -> None:
     if db.engine.cache_info().currsize:
         db.engine().dispose()
-    for cached in (config.settings, db.engine, jobs.sender, events._client):
+    for cached in (config.settings, db.engine, jobs.sender, events.client):
         cached.cache_clear()

@@ -225,6 +225,21 @@ class Load:
     waiting: int
     cache: float  # how full the KV cache is, 0 to 1; of several servers the fullest
     preempted: int  # sequences, since the servers started
+    # Tokens since the servers started: written; looked for in the prefix cache, and found there.
+    generated: int = 0
+    prefix_queries: int = 0
+    prefix_hits: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ServerState:
+    """One server as this process sees it. `load` is what it said when last asked; None where it tells nothing."""
+
+    address: str
+    model: str
+    away: bool  # its circuit is open: no request goes there until a probe finds it answering
+    under_way: int  # samples asked for and not answered
+    load: Load | None
 
 
 @runtime_checkable
@@ -238,6 +253,10 @@ class Metered(Protocol):
 
     async def load(self) -> Load | None:
         """None where the servers tell nothing, or can't be reached just now. Never raises EngineError."""
+        ...
+
+    def servers(self) -> Sequence[ServerState]:
+        """Each of them, as `load` found them last. Asks nobody."""
         ...
 
 

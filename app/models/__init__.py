@@ -8,6 +8,7 @@ from app.models.growths import Growth
 from app.models.remeasurements import Remeasurement, RemeasurementItem
 from app.models.runs import Chain, Event, Incident, LaneSlot, ModelProfile, Run
 from app.models.seeds import Seed, SeedSet
+from app.models.usage import StageUsage
 from app.models.variants import Attempt, Decision, Measurement, Variant
 
 __all__ = [
@@ -34,6 +35,7 @@ __all__ = [
     "Seed",
     "SeedSet",
     "SignInLink",
+    "StageUsage",
     "User",
     "Variant",
     "WebSession",

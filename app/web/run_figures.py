@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from app.domain.difficulty import Tally
-from app.features.runs.arms import ARMS, plan_of
+from app.features.runs.arms import ARMS, ASKED, plan_of
 from app.features.runs.figures import NewestChain, Pace
 from app.features.runs.schemas import RunConfig
 from app.features.runs.summary import ArmSummary, RunSummary
+from app.features.runs.usage import StageSum
 from app.web import charts
 from app.web.charts import Strip, YieldChart
 
@@ -68,6 +69,27 @@ class FunnelRow:
 
 
 @dataclass(frozen=True, slots=True)
+class StageTable:
+    """What the stages of one arm took."""
+
+    title: str
+    rows: Sequence[StageSum]
+
+    @property
+    def untimed(self) -> int:
+        """Stages of before times were kept."""
+        return sum(row.count - row.timed for row in self.rows)
+
+    @property
+    def prompt_tokens(self) -> int:
+        return sum(row.prompt_tokens for row in self.rows)
+
+    @property
+    def completion_tokens(self) -> int:
+        return sum(row.completion_tokens for row in self.rows)
+
+
+@dataclass(frozen=True, slots=True)
 class ChainLine:
     """A chain that moved lately."""
 
@@ -103,6 +125,13 @@ def _count(run_id: int, arm: Arm, whole: str, field: str, query: str | None, ask
 
 def _own(asked: bool) -> str:
     return "&asked=false" if asked else ""
+
+
+def stage_tables(sums: Sequence[StageSum]) -> list[StageTable]:
+    """One per arm that has any."""
+    titles = _TITLES | {ASKED: "On request"}
+    tables = [StageTable(title, [row for row in sums if row.arm == arm]) for arm, title in titles.items()]
+    return [table for table in tables if table.rows]
 
 
 def chain_line(newest: NewestChain, config: RunConfig) -> ChainLine:

@@ -32,6 +32,7 @@ from app.models import (
     Run,
     Seed,
     SeedSet,
+    StageUsage,
     User,
     Variant,
     Workspace,
@@ -215,6 +216,9 @@ def variant(
             depth=parent.depth + 1 if parent else 0,
         ),
     )
+    _took(session, made, "proposing", prompt_tokens=made.prompt_tokens, completion_tokens=made.completion_tokens)
+    if stage != "proposed":
+        _took(session, made, "checking")
     if asked is None:
         inside.next_turn = max(inside.next_turn or 1, turn + 1)
     while parent is not None:
@@ -257,7 +261,32 @@ def measurement(
     if attempts:
         session.add_all(_attempts(made, tally, of))
         session.flush()
+    if student is None:
+        samples = tally.n + tally.errors
+        _took(session, of, "attempting", samples, prompt_tokens=310 * samples, completion_tokens=100 * samples)
+        _took(session, of, "judging", samples, errors=tally.errors)
     return made
+
+
+def _took(session: Session, of: Variant, stage: str, samples: int = 1, **more: int) -> None:
+    """What a stage of a variant took: a second and a half, a second of it with a model or half of it in the sandbox."""
+    asks = stage in ("proposing", "attempting")
+    session.add(
+        StageUsage(
+            variant_id=of.id,
+            stage=stage,
+            workspace_id=of.workspace_id,
+            run_id=of.run_id,
+            arm="asked" if of.growth_id else session.get_one(Chain, of.chain_id).arm,
+            samples=samples,
+            wall_s=1.5,
+            model_s=1.0 if asks else None,
+            sandbox_s=None if asks else 0.75,
+            cpu_s=None if asks else 0.25,
+            **more,
+        )
+    )
+    session.flush()
 
 
 def _attempts(of: Measurement, tally: Tally, at: Variant) -> list[Attempt]:

@@ -34,6 +34,15 @@ select v.workspace_id, v.id, :student, v.id % 33, 32 - v.id % 33, 0, 0, (v.id % 
     now()
 from variant v where v.run_id = :run and v.invalid_code is null
 """
+# Two stages of an invalid variant, four of the others.
+_USAGE = """
+insert into stage_usage (variant_id, stage, workspace_id, run_id, arm, samples, errors, prompt_tokens,
+    completion_tokens, wall_s, model_s, sandbox_s, cpu_s)
+select v.id, s.stage, v.workspace_id, v.run_id, c.arm, 32, 0, 900, 400, 1.5, 1, null, null
+from variant v join chain c on c.id = v.chain_id
+    cross join unnest(array['proposing', 'checking', 'attempting', 'judging']) with ordinality as s (stage, place)
+where v.run_id = :run and (place <= 2 or v.invalid_code is null)
+"""
 
 
 def large_run(session: Session, actor: Actor, chains: int = 2_000, turns: int = 6, state: str = "finished") -> Run:
@@ -49,7 +58,7 @@ def large_run(session: Session, actor: Actor, chains: int = 2_000, turns: int = 
         "main": chains // 2,
         "turns": turns,
     }
-    for statement in (_CHAINS, _VARIANTS, _MEASUREMENTS):
+    for statement in (_CHAINS, _VARIANTS, _MEASUREMENTS, _USAGE):
         session.execute(text(statement), values)
     session.execute(text("analyze"))
     return run

@@ -54,6 +54,7 @@ class ModelServer:
     failing: str = ""  # met by every request
     spares: Callable[[Body], bool] = lambda _: False  # requests that never fail
     every: int = 0  # every so many different requests meet passing trouble once, one kind after another
+    metrics: str = ""  # what /metrics tells; nothing of the kind is there without
     thinking: bool = False  # split reasoning off the way vLLM does
     requests: list[Body] = field(default_factory=list)
     headers: list[dict[str, str]] = field(default_factory=list)
@@ -91,6 +92,9 @@ class ModelServer:
             await response.write(json.dumps(answer)[:100].encode())
             return _cut_off(request, response)
         return web.json_response(answer)
+
+    async def tell(self, _: web.Request) -> web.Response:
+        return web.Response(text=self.metrics) if self.metrics else web.Response(status=404)
 
     def _fault(self, body: Body) -> str | web.StreamResponse:
         if self.spares(body):
@@ -145,6 +149,7 @@ async def serve(model: Model, *, port: int = 0) -> AsyncIterator[ModelServer]:
     app = web.Application(client_max_size=64 << 20)
     app.router.add_post("/v1/chat/completions", server.answer)
     app.router.add_post("/v1/completions", server.answer)
+    app.router.add_get("/metrics", server.tell)
     runner = web.AppRunner(app, shutdown_timeout=0.1)
     await runner.setup()
     try:

@@ -22,6 +22,7 @@ OPEN_TO_ALL = {
     "/api/v1/openapi.json",
     "/appearance",
     "/healthz",
+    "/metrics",  # asks for a token of its own
     "/readyz",
     "/signin",
     "/signin/{token}",

@@ -7,7 +7,7 @@ import hashlib
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 
-from app.domain.ports import Load
+from app.domain.ports import Load, ServerState
 from app.domain.problem import Reply
 from app.engines._openai.options import Sampling
 from app.engines._openai.server import Server, server
@@ -44,7 +44,13 @@ class Fleet:
             waiting=sum(load.waiting for load in told),
             cache=max(load.cache for load in told),
             preempted=sum(load.preempted for load in told),
+            generated=sum(load.generated for load in told),
+            prefix_queries=sum(load.prefix_queries for load in told),
+            prefix_hits=sum(load.prefix_hits for load in told),
         )
+
+    def states(self) -> list[ServerState]:
+        return [one.state for one in self._servers]
 
     def _ranked(self, key: str, n: int) -> list[Server]:
         """Rendezvous hashing with bounded loads: who comes or goes moves only its own chains."""

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections import defaultdict
 
 from app.domain.ports import Load
 
 _SAMPLE = re.compile(
-    r"^vllm:(num_requests_running|num_requests_waiting|kv_cache_usage_perc|gpu_cache_usage_perc|num_preemptions_total)"
+    r"^vllm:(num_requests_running|num_requests_waiting|kv_cache_usage_perc|gpu_cache_usage_perc|num_preemptions_total"
+    r"|generation_tokens_total|(?:gpu_)?prefix_cache_(?:queries|hits)_total)"
     r"(?:\{[^}]*\})? (\S+)",
     re.MULTILINE,
 )
@@ -22,6 +24,8 @@ def read_load(text: str) -> Load | None:
             found[name].append(float(value))
         except ValueError:
             return None
+        if not math.isfinite(found[name][-1]):
+            return None
     if "num_requests_running" not in found:
         return None
     # Older versions say `gpu_`.
@@ -31,4 +35,7 @@ def read_load(text: str) -> Load | None:
         waiting=int(sum(found["num_requests_waiting"])),
         cache=max(cache, default=0.0),
         preempted=int(sum(found["num_preemptions_total"])),
+        generated=int(sum(found["generation_tokens_total"])),
+        prefix_queries=int(sum(found["prefix_cache_queries_total"] or found["gpu_prefix_cache_queries_total"])),
+        prefix_hits=int(sum(found["prefix_cache_hits_total"] or found["gpu_prefix_cache_hits_total"])),
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
-from app.domain.ports import AttemptRequest, Load, ProposalRequest
+from app.domain.ports import AttemptRequest, Load, ProposalRequest, ServerState
 from app.domain.problem import Message, Reply
 from app.engines._openai.fleet import Fleet, fleet
 from app.engines._openai.options import Answering, Sampling
@@ -34,6 +34,9 @@ class _Served:
 
     async def load(self) -> Load | None:
         return await self._servers.load()
+
+    def servers(self) -> list[ServerState]:
+        return self._servers.states()
 
 
 class ServedTeacher(_Served):

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 import aiohttp
 
-from app.domain.ports import Load
+from app.domain.ports import Load, ServerState
 from app.domain.problem import Reply
 from app.engines._openai import reach, wire
 from app.engines._openai.circuit import Circuit
@@ -51,6 +51,7 @@ class Server:
         self._places = asyncio.Semaphore(options.concurrency)
         self._most = options.samples_per_request
         self._no_metrics_until = 0.0
+        self._load: Load | None = None
         self.circuit = Circuit(url, self._answers)
         fields: dict[str, object] = {
             "model": options.model,
@@ -65,6 +66,10 @@ class Server:
     @property
     def away(self) -> bool:
         return self.circuit.is_open
+
+    @property
+    def state(self) -> ServerState:
+        return ServerState(self.url, self._options.model, self.away, self.under_way, self._load)
 
     async def sample(self, prompt: Mapping[str, object], n: int, rng: int) -> list[Reply]:
         """Exactly `n` replies, or EngineError. The same call makes the same requests, seeds included.
@@ -90,6 +95,10 @@ class Server:
         return found
 
     async def load(self) -> Load | None:
+        self._load = await self._look()
+        return self._load
+
+    async def _look(self) -> Load | None:
         clock = asyncio.get_running_loop().time
         if self.away or clock() < self._no_metrics_until:
             return None

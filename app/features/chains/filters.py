@@ -22,6 +22,7 @@ Arm = Annotated[Literal["main", "baseline"] | None, _Open]
 ChainState = Annotated[Literal["open", "finished", "failed", "quarantined", "cancelled"] | None, _Open]
 BinName = Annotated[Literal["easy", "easy-medium", "medium", "hard"] | None, _Open]
 ReviewState = Annotated[Literal["waiting", "approved", "rejected"] | None, _Open]
+_Trouble = Annotated[str, Spelled(r"[a-z]{1,20}/\w{1,60}", "must be a stage and a kind, such as teacher/unreachable")]
 _ROW = r"[cv]\d{1,18}"
 _Row = Annotated[str, Spelled(f"({_ROW})?", "must be a node, such as c12 for a chain or v34 for a variant")]
 _Rows = Annotated[
@@ -41,6 +42,10 @@ class ChainFilter(BaseModel):
     state: ChainState = Field(default=None, description="How far the chain is.")
     stop: Annotated[str | None, _Open] = Field(
         default=None, max_length=60, description="Why the chain ended, such as turns_used."
+    )
+
+    trouble: Annotated[_Trouble | None, _Open] = Field(
+        default=None, description="Met an infrastructure error of this stage and kind: teacher/unreachable."
     )
 
     @field_validator("environment")

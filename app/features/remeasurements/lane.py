@@ -30,6 +30,7 @@ from app.features.runs.flow.crew import Crew
 from app.features.runs.flow.limiter import Stopped
 from app.features.runs.flow.role import Role, role_of
 from app.features.runs.ledger import Ledger
+from app.features.runs.metering import Meter
 from app.isolation import open_sandbox
 from app.messages import by_field
 
@@ -202,8 +203,9 @@ class _Measuring:
             rng=derive("remeasure", self._claim.config.seed, item.environment, item.content_hash),
             stop=prompts.BASE_STOP,
         )
+        meter = Meter(self._sandbox)
         asker = Asker(self._log, self._patience, self._stopping)
-        replies = await asker.ask_model("student", lambda: self._student.attempt(request), self._role, request.n)
+        replies = await asker.ask_model("student", lambda: self._student.attempt(request), self._role, request.n, meter)
         if len(replies) != request.n:
             error = EngineError(
                 "wrong_count", f"The student returned {len(replies)} replies instead of {request.n}.", retryable=False

@@ -15,6 +15,7 @@ from app.domain.problem import Reply
 from app.errors import AppError, EngineError, SandboxUnavailable
 from app.features.runs.flow.limiter import Stopped
 from app.features.runs.flow.role import Role
+from app.features.runs.metering import Meter
 
 T = TypeVar("T")
 Record = Callable[[str, str, str], Awaitable[None]]  # stage, kind, message
@@ -62,21 +63,26 @@ class Asker:
         self._told: dict[tuple[str, str], float] = {}
 
     async def ask_model(
-        self, stage: str, request: Callable[[], Awaitable[Sequence[Reply]]], role: Role | None, places: int
+        self,
+        stage: str,
+        request: Callable[[], Awaitable[Sequence[Reply]]],
+        role: Role | None,
+        places: int,
+        meter: Meter,
     ) -> Sequence[Reply]:
         """As `ask`, once the role has room for as many sequences; the room is kept until the answer is there."""
         self.go_on()
         if role is None:
-            return await self.ask(stage, request)
+            return await self.ask(stage, lambda: meter.asking(request), meter)
         async with role.hold(places):
-            return await self.ask(stage, lambda: role.watch(request))
+            return await self.ask(stage, lambda: role.watch(lambda: meter.asking(request)), meter)
 
     def go_on(self) -> None:
         """Raises Stopped where no further stage is to begin: the lane ends, or a branch of this chain met trouble."""
         if self._stopping.is_set() or self._failed:
             raise Stopped
 
-    async def ask(self, stage: str, request: Callable[[], Awaitable[T]]) -> T:
+    async def ask(self, stage: str, request: Callable[[], Awaitable[T]], meter: Meter) -> T:
         """The answer. Raises StageFailed when the trouble stays, ContextOverflow, or Stopped.
 
         A lane that ends waits for this: patience that began anew with every lane would have no end.
@@ -90,6 +96,7 @@ class Asker:
                 return await request()
             except (EngineError, SandboxUnavailable) as error:
                 kind = error.kind if isinstance(error, EngineError) else "sandbox"
+                meter.errors += 1
                 if kind == "context_overflow":
                     await self._tell(stage, kind, error)
                     raise ContextOverflow from error

@@ -40,7 +40,7 @@ class Cell:
 def cells(session: Session, run_id: int) -> list[Cell]:
     """All variants of a run, counted by what the summary needs: one query, a few hundred rows at most."""
     duplicate = Variant.duplicate_of.is_not(None)
-    usable = func.coalesce(usable_variant(), False)
+    usable = func.coalesce(usable_variant(run_id), False)
     keys: tuple[Any, ...] = (
         arm_of_variant(),
         Variant.environment,
@@ -128,15 +128,25 @@ def request_counts(session: Session, run_id: int) -> dict[str, int]:
     return {row.state: row.number for row in rows}
 
 
-def stop_reasons(session: Session, run_id: int) -> list[tuple[str, str, int]]:
-    """(arm, reason, number of chains) of the chains that are over."""
+@dataclass(frozen=True, slots=True)
+class StopGroup:
+    """`count` chains of an arm that ended for the same reason; `chain_id` is the newest of them."""
+
+    arm: str
+    reason: str
+    count: int
+    chain_id: int
+
+
+def stop_groups(session: Session, run_id: int) -> list[StopGroup]:
+    """Why chains ended: the run's own before the baseline's, the most frequent reason first."""
     rows = session.execute(
-        select(Chain.arm, Chain.stop_reason, func.count())
+        select(Chain.arm, Chain.stop_reason, func.count(), func.max(Chain.id))
         .where(Chain.run_id == run_id, Chain.state != "open")
         .group_by(Chain.arm, Chain.stop_reason)
         .order_by(Chain.arm.desc(), func.count().desc(), Chain.stop_reason)
     )
-    return [(arm, reason, count) for arm, reason, count in rows]
+    return [StopGroup(*row) for row in rows]
 
 
 def chain_coverage(session: Session, run_id: int) -> list[tuple[str, frozenset[str], int]]:
@@ -164,27 +174,74 @@ def live_lanes(session: Session, run_id: int) -> int:
 
 @dataclass(frozen=True, slots=True)
 class IncidentGroup:
+    """Infrastructure errors of one kind, met by `chains` chains; the newest is the example, met by chain `chain_id`."""
+
     stage: str
     kind: str
     count: int
+    chains: int
     example: str
+    chain_id: int | None  # None where a lane met it beside all chains
     last_at: datetime
 
 
 def incident_groups(session: Session, run_id: int) -> list[IncidentGroup]:
-    """Infrastructure errors grouped by stage and kind, each with its newest example."""
+    """Infrastructure errors grouped by stage and kind, the most frequent first."""
     newest = (
-        select(Incident.stage, Incident.kind, func.count().label("count"), func.max(Incident.id).label("id"))
+        select(
+            Incident.stage,
+            Incident.kind,
+            func.count().label("count"),
+            func.count(Incident.chain_id.distinct()).label("chains"),
+            func.max(Incident.id).label("id"),
+        )
         .where(Incident.run_id == run_id)
         .group_by(Incident.stage, Incident.kind)
         .subquery()
     )
     rows = session.execute(
-        select(newest.c.stage, newest.c.kind, newest.c.count, Incident.message, Incident.at)
+        select(
+            newest.c.stage,
+            newest.c.kind,
+            newest.c.count,
+            newest.c.chains,
+            Incident.message,
+            Incident.chain_id,
+            Incident.at,
+        )
         .join(Incident, Incident.id == newest.c.id)
-        .order_by(newest.c.count.desc())
+        .order_by(newest.c.count.desc(), newest.c.stage, newest.c.kind)
     )
     return [IncidentGroup(*row) for row in rows]
+
+
+@dataclass(frozen=True, slots=True)
+class InvalidGroup:
+    """`count` proposals that failed the same check; the newest is the example."""
+
+    arm: str
+    code: str
+    count: int
+    variant_id: int
+    example: str
+
+
+def invalid_groups(session: Session, run_id: int) -> list[InvalidGroup]:
+    """Failed checks by arm, the most frequent first."""
+    arm = arm_of_variant()
+    newest = (
+        select(arm.label("arm"), Variant.invalid_code, func.count().label("count"), func.max(Variant.id).label("id"))
+        .join(Chain, Chain.id == Variant.chain_id)
+        .where(Variant.run_id == run_id, Variant.invalid_code.is_not(None))
+        .group_by(arm, Variant.invalid_code)
+        .subquery()
+    )
+    rows = session.execute(
+        select(newest.c.arm, newest.c.invalid_code, newest.c.count, Variant.id, Variant.invalid_detail)
+        .join(Variant, Variant.id == newest.c.id)
+        .order_by(newest.c.arm.desc(), newest.c.count.desc(), newest.c.invalid_code)
+    )
+    return [InvalidGroup(*row) for row in rows]
 
 
 @dataclass(frozen=True, slots=True)

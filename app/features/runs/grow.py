@@ -19,7 +19,7 @@ from app.config import libraries
 from app.db import Session
 from app.domain.fingerprint import content_hash, fingerprint
 from app.domain.ports import AttemptRequest, ProposalRequest, Sandbox, Student, Teacher
-from app.domain.problem import InvalidProposal, Problem, Reply
+from app.domain.problem import InvalidProposal, Problem, Reply, Verdict
 from app.domain.randomness import derive
 from app.domain.summary import representatives
 from app.domain.tree import Brief, Node, PastTurn, Place, Step
@@ -32,6 +32,7 @@ from app.features.runs.courses import course_of
 from app.features.runs.flow.limiter import Stopped
 from app.features.runs.flow.role import Role
 from app.features.runs.ledger import Ledger
+from app.features.runs.metering import Meter, Usage
 from app.features.runs.schemas import RunConfig
 from app.features.runs.stages import Provenance, StoredVariant
 
@@ -106,6 +107,7 @@ class Grower:
         self._variants[place] = variant
 
     async def _propose(self, place: Place, step: Step) -> StoredVariant:
+        meter = self._meter()
         brief = Brief(
             environment=self._claim.environment,
             seed_text=self._claim.seed_text,
@@ -117,14 +119,17 @@ class Grower:
             options=self._options.model_dump(mode="json"),
         )
         request = ProposalRequest(brief, prompts.teacher_messages(brief, self._environment.reasons, libraries()))
-        (reply,) = await self._asker.ask_model("teacher", lambda: self._proposed(request), self._tools.teaching, 1)
+        (reply,) = await self._asker.ask_model(
+            "teacher", lambda: self._proposed(request), self._tools.teaching, 1, meter
+        )
         parent = self._variants[step.parent] if step.parent else None
         provenance = Provenance(
             prompts.prompt_hash(self._claim.environment, libraries()),
             self._environment.version,
             self._tools.sandbox.isolation.value,
         )
-        variant_id = await self._write(stages.save_proposal, place, step, parent, reply, provenance)
+        usage = meter.usage("proposing", 1, [reply])
+        variant_id = await self._write(stages.save_proposal, place, step, parent, reply, provenance, usage)
         return StoredVariant(
             id=variant_id,
             node=Node(place, step),
@@ -144,26 +149,28 @@ class Grower:
         return [await self._tools.teacher.propose(request)]
 
     async def _check(self, variant: StoredVariant) -> StoredVariant:
-        place = variant.node.place
+        place, meter = variant.node.place, self._meter()
         try:
-            problem = await self._checked(variant.reply)
+            problem = await self._checked(variant.reply, meter)
             key = fingerprint(problem)
             twin = next((v.node.place for v in self._before(place) if v.fingerprint == key), None)
             if twin is not None:
                 raise InvalidProposal("duplicate", f"This is the problem of turn {twin} again; write a different one.")
         except InvalidProposal as invalid:
-            return await self._reject(variant, invalid)
-        await self._write(stages.save_checked, place, variant.id, problem, content_hash(problem), key)
+            return await self._reject(variant, invalid, meter.usage("checking", 1))
+        usage = meter.usage("checking", 1)
+        await self._write(stages.save_checked, place, variant.id, problem, content_hash(problem), key, usage)
         return replace(variant, stage="checked", problem=problem, fingerprint=key)
 
-    async def _reject(self, variant: StoredVariant, invalid: InvalidProposal) -> StoredVariant:
+    async def _reject(self, variant: StoredVariant, invalid: InvalidProposal, usage: Usage) -> StoredVariant:
+        place = variant.node.place
         await self._write(
-            stages.save_invalid, variant.node.place, variant.id, invalid.code, invalid.detail, variant.fingerprint
+            stages.save_invalid, place, variant.id, invalid.code, invalid.detail, variant.fingerprint, usage
         )
         node = replace(variant.node, invalid=invalid.code)
         return replace(variant, stage="done", node=node, invalid_detail=invalid.detail)
 
-    async def _checked(self, reply: Reply) -> Problem:
+    async def _checked(self, reply: Reply, meter: Meter) -> Problem:
         try:
             draft = self._environment.parse(reply.text)
         except InvalidProposal as invalid:
@@ -171,10 +178,11 @@ class Grower:
                 raise InvalidProposal("reply_cut", "The reply was cut at the length limit; be shorter.") from invalid
             raise
         return await self._asker.ask(
-            "check", lambda: self._environment.check(draft, self._tools.sandbox, self._options)
+            "check", lambda: self._environment.check(draft, meter.sandbox, self._options), meter
         )
 
     async def _attempt(self, variant: StoredVariant) -> StoredVariant:
+        meter = self._meter()
         place, problem = variant.node.place, _problem(variant)
         view = self._environment.present(problem)
         request = AttemptRequest(
@@ -188,11 +196,11 @@ class Grower:
         )
         try:
             replies = await self._asker.ask_model(
-                "student", lambda: self._tools.student.attempt(request), self._tools.learning, request.n
+                "student", lambda: self._tools.student.attempt(request), self._tools.learning, request.n, meter
             )
         except ContextOverflow:
             too_long = InvalidProposal("too_long", "The problem does not fit into the solver's context.")
-            return await self._reject(variant, too_long)
+            return await self._reject(variant, too_long, meter.usage("attempting", 0))
         if len(replies) != request.n:
             raise StageFailed("student", "wrong_count", _miscounted(len(replies), request.n))
         await self._write(
@@ -202,6 +210,7 @@ class Grower:
             self._tools.student_profile_id,
             prompts.prompt_hash(self._claim.environment),
             replies,
+            meter.usage("attempting", len(replies), replies),
         )
         attempts = tuple(stages.StoredAttempt(reply, None) for reply in replies)
         return replace(variant, stage="attempted", attempts=attempts)
@@ -209,11 +218,12 @@ class Grower:
     async def _judge(self, variant: StoredVariant) -> StoredVariant:
         replies = [attempt.reply for attempt in variant.attempts]
         self._asker.go_on()
+        meter = self._meter()
         judgements = await judge(
             self._environment,
             _problem(variant),
             [reply.text for reply in replies],
-            self._tools.sandbox,
+            meter.sandbox,
             self._tools.patience.pause,
         )
         tally = await self._write(
@@ -225,6 +235,7 @@ class Grower:
             self._config.minimum,
             sum(reply.finish_reason == "length" for reply in replies),
             self._tools.sandbox.isolation.value,
+            meter.usage("judging", len(judgements), errors=sum(j.verdict is Verdict.ERROR for j in judgements)),
         )
         return replace(
             variant,
@@ -233,6 +244,9 @@ class Grower:
             tally=tally,
             attempts=tuple(stages.StoredAttempt(r, j) for r, j in zip(replies, judgements, strict=True)),
         )
+
+    def _meter(self) -> Meter:
+        return Meter(self._tools.sandbox)
 
     def _told(self, variant: StoredVariant) -> PastTurn:
         """A finished turn as the teacher hears of it."""

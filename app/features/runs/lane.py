@@ -31,6 +31,7 @@ from app.features.runs.flow.role import role_of
 from app.features.runs.grow import Grower, Tools
 from app.features.runs.ledger import Ledger
 from app.features.runs.schemas import RunConfig
+from app.features.servers.reporting import Reporter, roles
 from app.isolation import open_sandbox
 from app.messages import by_field
 
@@ -122,14 +123,20 @@ class _Lane:
             learning=role_of(student, config.attempts),
         )
         crew = Crew(tools.teaching, tools.learning, self._settings.lane_chains)
-        adapting = asyncio.create_task(crew.keep_adapting(self._settings.control_s))
+        reporter = Reporter(run.workspace_id, run.id, self._owner, roles(tools.teaching, tools.learning))
+        beside = [
+            asyncio.create_task(crew.keep_adapting(self._settings.control_s)),
+            asyncio.create_task(reporter.keep_reporting()),
+        ]
         try:
             return await self._loop(config, tools, crew)
         finally:
-            adapting.cancel()
+            for task in beside:
+                task.cancel()
             await self._hand_back(tools, crew)
-            with suppress(asyncio.CancelledError):
-                await adapting
+            for task in beside:
+                with suppress(asyncio.CancelledError):
+                    await task
 
     async def _loop(self, config: RunConfig, tools: Tools, crew: Crew) -> bool:
         """True when the lane gave way to another run, with work left."""

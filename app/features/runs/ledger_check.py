@@ -15,9 +15,10 @@ from app.db import Session
 from app.domain.fingerprint import content_hash
 from app.domain.problem_codec import decode_problem
 from app.features.runs.arms import plan_of
+from app.features.runs.metering import STAGES
 from app.features.runs.schemas import RunConfig
 from app.features.runs.summary import summarise
-from app.models import Attempt, Chain, Growth, LaneSlot, Measurement, Run, Seed, Variant
+from app.models import Attempt, Chain, Growth, LaneSlot, Measurement, Run, Seed, StageUsage, Variant
 
 _BATCH = 500
 
@@ -51,6 +52,7 @@ def check(session: Session, run: Run) -> LedgerReport:
         grown = _variants(session, run, [chain.id for chain, _ in batch])
         asked = _requests(session, [chain.id for chain, _ in batch])
         judged = _attempts(session, run, [chain.id for chain, _ in batch])
+        metered = _usage(session, [chain.id for chain, _ in batch])
         for chain, seed_digest in batch:
             digest.update(f"{chain.arm}/{chain.position}/{chain.environment}/{seed_digest}".encode())
             rows = grown.get(chain.id, [])
@@ -61,6 +63,7 @@ def check(session: Session, run: Run) -> LedgerReport:
             for variant, measurement in rows:
                 own = judged.get(measurement.id, []) if measurement else []
                 problems += _variant(variant, measurement, own, config)
+                problems += _stages(variant, metered.get(variant.id, set()))
                 digest.update(_content(variant, measurement, own))
                 variants += 1
                 attempts += len(own)
@@ -111,6 +114,18 @@ def _attempts(session: Session, run: Run, chains: list[int]) -> dict[int, list[A
         .order_by(Attempt.measurement_id, Attempt.number)
     ).scalars():
         found.setdefault(attempt.measurement_id, []).append(attempt)
+    return found
+
+
+def _usage(session: Session, chains: list[int]) -> dict[int, set[str]]:
+    """Variant -> the stages that say what they took."""
+    found: dict[int, set[str]] = {}
+    for variant_id, stage in session.execute(
+        select(StageUsage.variant_id, StageUsage.stage)
+        .join(Variant, Variant.id == StageUsage.variant_id)
+        .where(Variant.chain_id.in_(chains))
+    ):
+        found.setdefault(variant_id, set()).add(stage)
     return found
 
 
@@ -168,6 +183,16 @@ def _variant(
     rate = measurement.passed / n if n >= config.minimum else None
     if rate != measurement.rate:
         yield f"{name}: pass rate {measurement.rate}, by its verdicts {rate}"
+
+
+def _stages(variant: Variant, metered: set[str]) -> Iterator[str]:
+    """Every stage that was committed says what it took, and no other does."""
+    passed = {"proposed": 1, "checked": 2, "attempted": 3, "done": 4}[variant.stage]
+    expected = set(STAGES[:passed])
+    if variant.invalid_code is not None:
+        expected = {"proposing", "checking"} | (metered & {"attempting"})  # too long for the student
+    if metered != expected:
+        yield f"variant {variant.id}: stages {sorted(metered)} say what they took, {sorted(expected)} were committed"
 
 
 def _content(variant: Variant, measurement: Measurement | None, attempts: list[Attempt]) -> bytes:

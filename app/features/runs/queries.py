@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from sqlalchemy import and_, case, delete, func, literal, null, select, update
 from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import aliased
 from sqlalchemy.sql.elements import ColumnElement
 
 from app.db import Session
@@ -150,16 +151,24 @@ def arm_of_variant() -> ColumnElement[str]:
     return case((Variant.growth_id.is_not(None), literal(ASKED)), else_=Chain.arm)
 
 
-def kept_rate() -> ColumnElement[bool]:
-    """Whether the pass rate lies in the band that the run keeps."""
-    low = Run.config["kept"]["low"].as_float()
-    high = Run.config["kept"]["high"].as_float()
+def kept_rate(run_id: int | None = None) -> ColumnElement[bool]:
+    """Whether the pass rate lies in the band that the run keeps.
+
+    With `run_id` all rows are of one run, and its band is looked up once and not for every row.
+    """
+    low, high = (Run.config["kept"][end].as_float() for end in ("low", "high"))
+    if run_id is not None:
+        one = aliased(Run)
+        low, high = (
+            select(one.config["kept"][end].as_float()).where(one.id == run_id).scalar_subquery()
+            for end in ("low", "high")
+        )
     return and_(Measurement.rate >= low, Measurement.rate <= high)
 
 
-def usable_variant() -> ColumnElement[bool]:
-    """Valid, measured within the kept band, and no duplicate: what counts for the yield."""
-    return and_(Variant.invalid_code.is_(None), Variant.duplicate_of.is_(None), kept_rate())
+def usable_variant(run_id: int | None = None) -> ColumnElement[bool]:
+    """Valid, measured within the kept band, and no duplicate: what counts for the yield. `run_id` as for kept_rate."""
+    return and_(Variant.invalid_code.is_(None), Variant.duplicate_of.is_(None), kept_rate(run_id))
 
 
 def broad_bin() -> ColumnElement[str]:

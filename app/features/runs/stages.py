@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from sqlalchemy import ColumnElement, literal, or_, select, update
 
@@ -20,9 +20,11 @@ from app.domain.tree import Direction, Node, Place, Step
 from app.errors import LeaseLost
 from app.events import publish
 from app.features.runs import statements
+from app.features.runs.arms import ASKED
 from app.features.runs.claims import Claim
 from app.features.runs.finish import finish_run_if_done, lock_run
 from app.features.runs.measurements import add_attempts, judge_attempts
+from app.features.runs.metering import Usage
 from app.models import Attempt, Growth, Incident, Measurement, Variant
 from app.models.base import PlainText
 
@@ -162,6 +164,7 @@ def save_proposal(
     parent: StoredVariant | None,
     reply: Reply,
     provenance: Provenance,
+    usage: Usage,
 ) -> int:
     """Stage 1: the teacher's reply. Returns the variant's id."""
     _fence(session, claim, place.turn)
@@ -196,11 +199,19 @@ def save_proposal(
         return int(session.execute(statements.VARIANT_AT, where).scalar_one())
     if parent is not None:
         session.execute(statements.GROW_ANCESTORS, {"chain_": claim.chain_id, "path_": path})
+    _add_usage(session, claim, int(created), usage)
     return int(created)
 
 
 def save_invalid(
-    session: Session, claim: Claim, place: Place, variant_id: int, code: str, detail: str, fingerprint: str | None
+    session: Session,
+    claim: Claim,
+    place: Place,
+    variant_id: int,
+    code: str,
+    detail: str,
+    fingerprint: str | None,
+    usage: Usage,
 ) -> None:
     """Stage 2, the proposal broke a rule: the variant is done. Without a `fingerprint` it was no problem so far."""
     if fingerprint is not None:
@@ -209,11 +220,19 @@ def save_invalid(
     session.execute(statements.SET_INVALID, {"variant_": variant_id, "code_": code, "detail_": detail})
     if fingerprint is not None:
         _mark_duplicates(session, claim, fingerprint)
+    _add_usage(session, claim, variant_id, usage)
     publish(session, claim.workspace_id, claim.run_id, "variant", variant_id)
 
 
 def save_checked(
-    session: Session, claim: Claim, place: Place, variant_id: int, problem: Problem, content_hash: str, fingerprint: str
+    session: Session,
+    claim: Claim,
+    place: Place,
+    variant_id: int,
+    problem: Problem,
+    content_hash: str,
+    fingerprint: str,
+    usage: Usage,
 ) -> None:
     """Stage 2, the problem holds: its gold outputs, its hashes, and whether the run has it already."""
     _lock_fingerprint(session, claim, fingerprint)
@@ -228,6 +247,7 @@ def save_checked(
         },
     )
     _mark_duplicates(session, claim, fingerprint)
+    _add_usage(session, claim, variant_id, usage)
 
 
 def _lock_fingerprint(session: Session, claim: Claim, fingerprint: str) -> None:
@@ -260,11 +280,13 @@ def save_attempts(
     student_profile_id: int,
     prompt_hash: str,
     replies: Sequence[Reply],
+    usage: Usage,
 ) -> None:
     """Stage 3: what the student answered, all attempts at once or none."""
     _fence(session, claim, place.turn)
     add_attempts(session, claim.workspace_id, variant_id, student_profile_id, prompt_hash, replies)
     session.execute(statements.SET_ATTEMPTED, {"variant_": variant_id})
+    _add_usage(session, claim, variant_id, usage)
 
 
 def save_judgements(
@@ -277,13 +299,26 @@ def save_judgements(
     minimum: int,
     cut: int,
     isolation: str,
+    usage: Usage,
 ) -> Tally:
     """Stage 4: the verdicts and the pass rate; the variant is done."""
     _fence(session, claim, place.turn)
     tally = judge_attempts(session, variant_id, student_profile_id, judgements, minimum, cut, isolation)
     session.execute(statements.SET_DONE, {"variant_": variant_id})
+    _add_usage(session, claim, variant_id, usage)
     publish(session, claim.workspace_id, claim.run_id, "variant", variant_id)
     return tally
+
+
+def _add_usage(session: Session, claim: Claim, variant_id: int, usage: Usage) -> None:
+    """What the stage took, once: where the stage was committed before, what it took then stands."""
+    values = {
+        "variant_id": variant_id,
+        "workspace_id": claim.workspace_id,
+        "run_id": claim.run_id,
+        "arm": ASKED if claim.asked else claim.arm,
+    }
+    session.execute(statements.ADD_USAGE, values | asdict(usage))
 
 
 def save_turn(session: Session, claim: Claim, turn: int) -> None:

@@ -29,7 +29,7 @@ from sqlalchemy.sql.elements import BindParameter
 from sqlalchemy.sql.selectable import TableValuedAlias
 from sqlalchemy.types import TypeEngine
 
-from app.models import Attempt, Chain, Growth, Measurement, Variant
+from app.models import Attempt, Chain, Growth, Measurement, StageUsage, Variant
 from app.models.base import PlainText, table_of
 
 _chain, _growth, _variant, _measurement, _attempt = map(table_of, (Chain, Growth, Variant, Measurement, Attempt))
@@ -111,6 +111,8 @@ TWINS = (
     # What was grown on request comes last: it never makes a copy of what the run found by itself.
     .order_by(_variant.c.growth_id.is_not(None), _chain.c.position, _variant.c.turn, _variant.c.branch)
 )
+
+ADD_USAGE = upsert(table_of(StageUsage)).on_conflict_do_nothing(index_elements=["variant_id", "stage"])
 
 ADD_MEASUREMENT = (
     upsert(_measurement)

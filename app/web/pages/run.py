@@ -14,16 +14,18 @@ from app.domain.actor import Role
 from app.errors import NotFound
 from app.features.remeasurements import queries as remeasurements
 from app.features.remeasurements.schemas import RemeasurementRow, StudentFigures
-from app.features.runs import feed, figures, queries, service
-from app.features.runs.figures import Pace
+from app.features.runs import feed, figures, queries, service, usage
+from app.features.runs.figures import InvalidGroup, Pace, StopGroup
 from app.features.runs.schemas import RunConfig, to_yaml
 from app.features.runs.summary import BINS, RunSummary, summarise
+from app.features.servers import service as servers
+from app.features.servers.schemas import Servers
 from app.models import ModelProfile, Run
 from app.web import charts, run_figures
 from app.web.charts import Histogram, Stack, YieldChart
 from app.web.deps import Id, Member, PagesDep, Work
 from app.web.render import redirect
-from app.web.run_figures import Arm, ChainLine, FunnelRow
+from app.web.run_figures import Arm, ChainLine, FunnelRow, StageTable
 
 NAV = None
 router = APIRouter()
@@ -55,13 +57,16 @@ class RunPage:
     bins: Sequence[str]
     environments: dict[str, str]
     newest: Sequence[ChainLine]
-    ends: Sequence[tuple[str, str, int]]
+    stages: Sequence[StageTable]
+    stops: Sequence[StopGroup]
     invalid: Stack
+    invalid_examples: Sequence[InvalidGroup]
     strategy: str
     teacher: ModelProfile
     student: ModelProfile
     students: Sequence[StudentFigures]
     remeasurements: Sequence[RemeasurementRow]
+    servers: Servers | None
 
 
 @router.get("/runs/{run_id:int}")
@@ -87,7 +92,8 @@ def run_page(request: Request, work: Work, member: Member, pages: PagesDep, run_
         bins=BINS,
         environments={name: environment.title for name, environment in registry.environments().items()},
         newest=[run_figures.chain_line(chain, config) for chain in figures.newest_chains(work, run.id)],
-        ends=figures.stop_reasons(work, run.id),
+        stages=run_figures.stage_tables(usage.of_run(work, run.id)),
+        stops=figures.stop_groups(work, run.id),
         invalid=charts.stack(
             (
                 code.replace("_", " "),
@@ -96,11 +102,13 @@ def run_page(request: Request, work: Work, member: Member, pages: PagesDep, run_
             )
             for code, count in summary.main.invalid.items()
         ),
+        invalid_examples=[group for group in figures.invalid_groups(work, run.id) if group.arm == "main"],
         strategy=registry.strategy(config.strategy).title,
         teacher=queries.profile(work, run.teacher_profile_id),
         student=queries.profile(work, run.student_profile_id),
         students=students if len(students) > 1 else [],
         remeasurements=remeasurements.of_run(work, member.workspace_id, run.id) if len(students) > 1 else [],
+        servers=servers.in_use(work, member, run.id) if run.state == "running" else None,
     )
     return pages.render(request, "run/page.html", context, block="live")
 

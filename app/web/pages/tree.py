@@ -199,5 +199,5 @@ _SORTS = [
 def _extra(query: TreeQuery) -> list[tuple[str, str]]:
     """Filters that other pages link to and that have no control here: name and text, to be shown and cleared."""
     told = {"chain": "chain {}", "turn": "turn {}", "rate_min": "rate from {:g}", "rate_max": "rate below {:g}"}
-    told |= {"state": "chains {}", "stop": "ended: {}"}
+    told |= {"state": "chains {}", "stop": "ended: {}", "trouble": "met {}"}
     return [(name, text.format(query.active[name])) for name, text in told.items() if name in query.active]

@@ -63,6 +63,28 @@ def test_load_is_read_from_vllms_metrics() -> None:
     assert read_load("go_goroutines 7\n") is None
 
 
+def test_tokens_and_prefix_cache_are_read_too_as_older_versions_spell_them() -> None:
+    for prefix in ("", "gpu_"):
+        text = (
+            f'{METRICS}vllm:generation_tokens_total{{engine="0"}} 1.5e+06\n'
+            f'vllm:{prefix}prefix_cache_queries_total{{engine="0"}} 400.0\n'
+            f'vllm:{prefix}prefix_cache_hits_total{{engine="0"}} 100.0\n'
+        )
+        load = read_load(text)
+        assert load
+        assert (load.generated, load.prefix_queries, load.prefix_hits) == (1_500_000, 400, 100)
+    assert read_load(METRICS.replace("33.0", "NaN")) is None
+
+
+async def test_each_server_is_told_of_by_itself() -> None:
+    async with serve(saying("fine")) as server, student(server) as asked:
+        server.metrics = METRICS
+        await asked.load()
+        (state,) = asked.servers()
+        assert (state.address, state.away, state.under_way) == (server.url, False, 0)
+        assert state.load == Load(64, 2, 0.5, 3)
+
+
 async def test_a_server_without_metrics_tells_no_load() -> None:
     async with serve(saying("fine")) as server, student(server, concurrency=7) as asked:
         assert isinstance(asked, Metered)

@@ -13,7 +13,7 @@ from app.domain.difficulty import BROAD, COMPLETE, NARROW
 from app.features.chains.filters import ChainFilter
 from app.features.chains.schemas import ChainRow, RunFacts
 from app.features.runs.queries import broad_bin, measured_by_run, usable_variant
-from app.models import Chain, Growth, Measurement, Run, Seed, Variant
+from app.models import Chain, Growth, Incident, Measurement, Run, Seed, Variant
 
 _EASIEST_FIRST = [bin_.name for bin_ in BROAD]
 BEFORE_ALL_PATHS = ""
@@ -99,7 +99,12 @@ def chain_filter(run_id: int, wanted: ChainFilter) -> list[ColumnElement[bool]]:
         Chain.state: wanted.state,
         Chain.stop_reason: wanted.stop,
     }
-    return [Chain.run_id == run_id] + [column == value for column, value in columns.items() if value is not None]
+    found = [Chain.run_id == run_id] + [column == value for column, value in columns.items() if value is not None]
+    if wanted.trouble:
+        stage, _, kind = wanted.trouble.partition("/")
+        met = select(Incident.chain_id).where(Incident.run_id == run_id, Incident.stage == stage, Incident.kind == kind)
+        found.append(Chain.id.in_(met))
+    return found
 
 
 @dataclass(frozen=True, slots=True)

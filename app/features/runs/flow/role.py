@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 
-from app.domain.ports import Metered
+from app.domain.ports import Metered, ServerState
 from app.domain.problem import Reply
 from app.errors import EngineError
 from app.features.runs.flow.limiter import Limiter
@@ -33,6 +33,19 @@ class Role:
     def requests(self) -> int:
         """How many usual requests may be under way at once."""
         return max(1, self._pace.limit // self._places)
+
+    @property
+    def limit(self) -> int:
+        """Sequences that may be under way at most, for now."""
+        return self._limiter.limit
+
+    @property
+    def used(self) -> int:
+        """Sequences under way."""
+        return self._limiter.used
+
+    def servers(self) -> Sequence[ServerState]:
+        return self._model.servers()
 
     @property
     def settling(self) -> bool:
