@@ -249,6 +249,24 @@ class EngineContext:
     parallel: int = 1  # processes that an engine of our own may keep busy
 
 
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """Settings under which a well-known model is asked and, by vLLM, served.
+
+    `teacher` and `student` are options of the engine, without addresses; empty for a role that the model can't take.
+    """
+
+    title: str
+    source: str  # its name on the Hugging Face hub
+    teacher: Mapping[str, object]
+    student: Mapping[str, object]
+    flags: Mapping[str, object]  # of `vllm serve`
+    weights_gib: float  # GPU memory that the weights alone take
+
+    def options(self, role: str) -> Mapping[str, object]:
+        return self.teacher if role == "teacher" else self.student
+
+
 class Engine(Protocol):
     """A source of teachers and students. Opened once per lane, as an async context manager."""
 
@@ -257,6 +275,7 @@ class Engine(Protocol):
     TeacherOptions: ClassVar[type[BaseModel]]
     StudentOptions: ClassVar[type[BaseModel]]
     follows_text: ClassVar[bool]  # False: its teacher does not understand what a person asks for in words
+    profiles: ClassVar[Mapping[str, Profile]]  # by name; none for an engine that runs no model of others
 
     def teacher(self, options: BaseModel, context: EngineContext) -> AbstractAsyncContextManager[Teacher]: ...
 
