@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import ClassVar, Protocol, runtime_checkable
+from typing import ClassVar, NoReturn, Protocol, runtime_checkable
 
 from pydantic import BaseModel
 
@@ -238,6 +238,24 @@ class Metered(Protocol):
 
     async def load(self) -> Load | None:
         """None where the servers tell nothing, or can't be reached just now. Never raises EngineError."""
+        ...
+
+
+class Turns(Protocol):
+    """Times in which a model that shares its GPUs with others may be asked."""
+
+    async def hold(self, begun: Callable[[], None]) -> NoReturn:
+        """Calls `begun` once the turn has come, and keeps it until cancelled. Raises EngineError where it is lost."""
+        ...
+
+
+@runtime_checkable
+class TakesTurns(Protocol):
+    """What a teacher or student behind servers that sleep offers besides."""
+
+    @property
+    def turns(self) -> Turns | None:
+        """None where the servers have their GPUs for themselves."""
         ...
 
 
