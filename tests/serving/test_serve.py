@@ -11,14 +11,17 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import aiohttp
 import psutil
 import pytest
 import yaml
 
+from app.engines.vllm.turns import turns_at
 from app.errors import Conflict, InvalidForm
 from app.local.ports import free_port
-from app.serving import keeper
+from app.serving import command, keeper
 from app.serving.plan import Plan
+from app.serving.probe import Endpoint
 from app.serving.serve import serve
 from tests.serving.conftest import Machine
 
@@ -138,6 +141,53 @@ async def test_a_killed_guard_takes_its_server_along(machine: Machine) -> None:
         assert not alive(core)
 
 
+@asynccontextmanager
+async def turn_of(url: str) -> AsyncIterator[None]:
+    """As a worker's lane holds it."""
+    begun = asyncio.Event()
+    async with turns_at(url) as turns:
+        holding = asyncio.create_task(turns.hold(begun.set))
+        try:
+            async with asyncio.timeout(_PATIENCE_S):
+                await begun.wait()
+            yield
+        finally:
+            holding.cancel()
+            await asyncio.gather(holding, return_exceptions=True)
+
+
+async def test_models_on_one_gpu_are_awake_in_turns(machine: Machine) -> None:
+    """Two at a time would be out of memory: the GPU is a lock here."""
+    plan = machine.plan({"teacher": [0], "student": [0]}, share="sleep")
+    async with serving(plan, machine.folder) as shown, aiohttp.ClientSession() as http:
+        told = yaml.safe_load(shown[-1].partition("\n")[2])
+        urls = {name: told[name]["options"]["turns_url"] for name in plan.models}
+        for name in ("teacher", "student", "teacher"):
+            async with turn_of(urls[name]):
+                assert await Endpoint(http, command.address(plan, name), name).works()
+        assert count(shown, "starts again") == 0
+        assert set(machine.events("teacher") + machine.events("student")) == {"sleep level=1&mode=wait", "wake_up"}
+    assert [len(machine.starts(name)) for name in plan.models] == [1, 1]
+
+
+async def test_a_model_that_can_not_sleep_is_started_anew_and_the_other_gets_its_turn(machine: Machine) -> None:
+    plan = machine.plan({"teacher": [0], "student": [0]}, share="sleep")
+    async with serving(plan, machine.folder) as shown:
+        told = yaml.safe_load(shown[-1].partition("\n")[2])
+        urls = {name: told[name]["options"]["turns_url"] for name in plan.models}
+        async with turn_of(urls["student"]):
+            (machine.folder / "student" / "insomnia").touch()
+        async with turn_of(urls["teacher"]):
+            assert count(shown, "no memory to move to") == 1
+        await until(lambda: count(shown, "student  ready") == 2, "ready again")
+        async with turn_of(urls["teacher"]):
+            core = machine.core("0")
+            os.kill(core, signal.SIGKILL)
+            await until(lambda: count(shown, "teacher  ready") == 2, "the one whose turn it is comes back")
+        async with turn_of(urls["student"]):
+            pass
+
+
 async def test_two_commands_do_not_serve_from_one_folder(machine: Machine) -> None:
     async with serving(machine.plan({"teacher": [0]}), machine.folder):
         with pytest.raises(Conflict):
@@ -158,22 +208,22 @@ async def test_nothing_is_left_when_the_command_ends(machine: Machine, ending: s
     plan = machine.settings({"teacher": [0], "student": [1]})
     file = machine.folder / "models.yaml"
     file.write_text(yaml.safe_dump(plan))
-    command = subprocess.Popen(  # noqa: ASYNC220 (a moment)
+    serving_models = subprocess.Popen(  # noqa: ASYNC220 (a moment)
         [sys.executable, "-m", "app.cli", "serve-models", file, "--data-dir", machine.folder], stdout=subprocess.PIPE
     )
     try:
-        assert command.stdout is not None
+        assert serving_models.stdout is not None
         shown = ""
         while "All models are ready" not in shown:
-            line = await asyncio.to_thread(command.stdout.readline)
-            assert line, f"ended with {command.wait()} after: {shown}"
+            line = await asyncio.to_thread(serving_models.stdout.readline)
+            assert line, f"ended with {serving_models.wait()} after: {shown}"
             shown += line.decode()
         pids = [machine.starts(name)[0]["pid"] for name in ("teacher", "student")]
         pids += [machine.core("0"), machine.core("1")]
         assert all(map(alive, pids))
-        command.send_signal(ending)
-        await asyncio.to_thread(command.communicate)
+        serving_models.send_signal(ending)
+        await asyncio.to_thread(serving_models.communicate)
     finally:
-        command.kill()
-    assert command.returncode == (-signal.SIGKILL if ending is signal.SIGKILL else 0)
+        serving_models.kill()
+    assert serving_models.returncode == (-signal.SIGKILL if ending is signal.SIGKILL else 0)
     await until(lambda: not any(map(alive, pids)), "no process is left")
