@@ -11,9 +11,19 @@ from types import MappingProxyType
 
 from app.domain.ports import Profile
 
-_CHAT = {"prompt": "chat", "max_tokens": 4096}
+# Each profile sets all of these, so that nothing is left over from the one that was chosen before.
+_SAMPLING: Mapping[str, object] = {
+    "answers_as": None,
+    "temperature": 1.0,
+    "top_p": 1.0,
+    "max_tokens": 4096,
+    "reasoning_effort": None,
+    "extra_body": "",
+    "timeout_s": 600.0,
+}
+_CHAT = {**_SAMPLING, "prompt": "chat"}
 # Base models continue a text with one solved problem in it, and stop where they would begin another.
-_PLAIN = {"prompt": "plain", "max_tokens": 4096}
+_PLAIN = {**_SAMPLING, "prompt": "plain"}
 
 PROFILES: Mapping[str, Profile] = MappingProxyType(
     {
@@ -21,12 +31,13 @@ PROFILES: Mapping[str, Profile] = MappingProxyType(
             title="GPT-OSS-120B, high effort as teacher, low as student",
             source="openai/gpt-oss-120b",
             teacher={
+                **_SAMPLING,
                 "model": "gpt-oss-120b",
                 "reasoning_effort": "high",
                 "max_tokens": 32768,
                 "timeout_s": 1800.0,
             },
-            student={"model": "gpt-oss-120b", "prompt": "chat", "reasoning_effort": "low", "max_tokens": 8192},
+            student={**_CHAT, "model": "gpt-oss-120b", "reasoning_effort": "low", "max_tokens": 8192},
             flags={"max-model-len": 65536},  # vLLM knows the parser of its thoughts by itself
             weights_gib=61,
         ),
@@ -34,7 +45,7 @@ PROFILES: Mapping[str, Profile] = MappingProxyType(
             title="Llama-3.1-8B-Instruct, a chat model",
             source="meta-llama/Llama-3.1-8B-Instruct",
             teacher={},
-            student={"model": "llama-3.1-8b-instruct", **_CHAT},
+            student={**_CHAT, "model": "llama-3.1-8b-instruct"},
             flags={"max-model-len": 16384},
             weights_gib=15,
         ),
@@ -42,7 +53,7 @@ PROFILES: Mapping[str, Profile] = MappingProxyType(
             title="Qwen3-8B-Base, a base model",
             source="Qwen/Qwen3-8B-Base",
             teacher={},
-            student={"model": "qwen3-8b-base", **_PLAIN},
+            student={**_PLAIN, "model": "qwen3-8b-base"},
             flags={"max-model-len": 16384},
             weights_gib=16,
         ),
@@ -50,7 +61,7 @@ PROFILES: Mapping[str, Profile] = MappingProxyType(
             title="Qwen2.5-32B, a base model",
             source="Qwen/Qwen2.5-32B",
             teacher={},
-            student={"model": "qwen2.5-32b", **_PLAIN},
+            student={**_PLAIN, "model": "qwen2.5-32b"},
             flags={"max-model-len": 16384},
             weights_gib=61,
         ),
