@@ -78,6 +78,9 @@ class Switch:
             wish.granted.cancel()
         self._news.set()
 
+    def is_up(self, name: str) -> bool:
+        return self._members[name].stage not in (Stage.DOWN, Stage.STARTING)
+
     async def make_room(self, name: str) -> None:
         """Returns when the model's GPUs are free for its server to start. `ready` or `down` has to follow."""
         await self._wish(name, start=True).granted

@@ -1,6 +1,7 @@
 """Where workers ask for a model's turn: `GET /turns/NAME` is answered by a line a second, `wait` and then `go`.
 
-The turn lasts as long as the connection: a worker that is killed gives it back by that alone.
+The turn lasts as long as the connection: a worker that is killed gives it back by that alone. `down` says that there
+is no server to wait for, so that a run can tell of it.
 """
 
 from __future__ import annotations
@@ -22,23 +23,26 @@ async def turns(switches: Mapping[str, Switch], host: str, port: int) -> AsyncIt
     """Serves for the length of the block, on the port that it gives. `switches` has one for each model's name."""
 
     async def turn(request: web.Request) -> web.StreamResponse:
-        switch = switches.get(request.match_info["name"])
+        name = request.match_info["name"]
+        switch = switches.get(name)
         if switch is None:
             raise web.HTTPNotFound(text=f"No such model takes turns here; these do: {', '.join(switches)}.")
         response = web.StreamResponse(headers={"Content-Type": "text/plain", "Cache-Control": "no-store"})
         await response.prepare(request)
-        wish = switch.ask(request.match_info["name"])
+        wish = switch.ask(name)
         try:
-            while True:
+            while wish.granted.done() or switch.is_up(name):
                 await response.write(b"go\n" if wish.granted.done() else b"wait\n")
                 if wish.granted.done():
                     await asyncio.sleep(_EVERY_S)
                 else:
                     await asyncio.wait([wish.granted], timeout=_EVERY_S)
+            await response.write(b"down\n")
         except ConnectionError:
-            return response
+            pass  # it is gone
         finally:
             switch.leave(wish)
+        return response
 
     app = web.Application()
     app.router.add_get("/turns/{name}", turn)

@@ -114,6 +114,32 @@ async def test_a_turn_ends_with_its_server_and_can_be_had_again(machine: Machine
         await asyncio.gather(turn, return_exceptions=True)
 
 
+async def test_who_waits_for_a_server_that_is_not_running_is_told_so(machine: Machine) -> None:
+    async with turns_at(machine.url("teacher")) as teacher, turns_at(machine.url("student")) as student:
+        machine.switch.down("teacher")
+        with pytest.raises(EngineError, match="is not running") as raised:
+            await teacher.hold(lambda: None)
+        assert (raised.value.kind, raised.value.retryable) == ("unreachable", True)
+        turn = await _held(student)
+        waiting = asyncio.create_task(_held(teacher))
+        await machine.serving.aclose()
+        await asyncio.gather(turn, waiting, return_exceptions=True)
+
+
+@pytest.mark.parametrize("answer", [b"HTTP/1.1 200 OK\r\n\r\n" + b"x" * (1 << 20), b"SSH-2.0-OpenSSH_9.6\r\n", b""])
+async def test_something_else_that_answers_there_gives_no_turn(answer: bytes) -> None:
+    async def reply(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(answer)
+        writer.close()
+
+    async with await asyncio.start_server(reply, "127.0.0.1", 0) as other:
+        port = other.sockets[0].getsockname()[1]
+        async with turns_at(f"http://127.0.0.1:{port}/turns/teacher") as teacher:
+            with pytest.raises(EngineError) as raised:
+                await teacher.hold(lambda: None)
+    assert raised.value.kind == "unreachable"
+
+
 async def test_a_model_that_takes_no_turns_is_told_apart(machine: Machine) -> None:
     async with turns_at(machine.url("nobody")) as nobody:
         with pytest.raises(EngineError) as raised:

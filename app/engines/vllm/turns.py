@@ -32,11 +32,14 @@ class ServedTurns:
                         retryable=response.status >= 500,
                         remedy=_REMEDY,
                     )
+                why = "the connection ended"
                 async for line in response.content:
                     if line == b"go\n":
                         begun()
-            why = "it ended"
-        except (aiohttp.ClientError, TimeoutError) as error:
+                    elif line == b"down\n":
+                        why = "the model's server is not running"
+        # ValueError: a line without an end, of something else that answers there.
+        except (aiohttp.ClientError, TimeoutError, ValueError) as error:
             why = str(error) or type(error).__name__
         raise EngineError("unreachable", f"{self._url} gives no turn: {why}.", retryable=True, remedy=_REMEDY)
 

@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from app.domain.ports import Turns
-from app.errors import EngineError
 from app.features.runs.flow.limiter import Stopped
 
 
@@ -64,7 +63,7 @@ class Gate:
 
         try:
             await turns.hold(begin)
-        except EngineError as error:
+        except Exception as error:  # noqa: BLE001 (told to those who wait, as EngineError is)
             _fail(begun, error)
         finally:
             begun.cancel()
