@@ -14,6 +14,8 @@ from app.serving.plan import Plan, flag_words
 SHUTDOWN_S = 120
 # How models are spread over GPUs; where the plan says nothing of it, all GPUs hold one copy together.
 _SPREADING = frozenset({"tensor-parallel-size", "pipeline-parallel-size", "data-parallel-size"})
+# Of a shared GPU's memory: a server that sleeps keeps its CUDA context and graphs there, some GiB.
+_SHARED = 0.85
 # What a model server has no business to know.
 _SECRETS = ("DATABASE_URL", "REDIS_URL")
 
@@ -42,7 +44,7 @@ def command(plan: Plan, name: str, vllm: str) -> list[str]:
     if len(model.devices) > 1 and not _SPREADING & flags.keys():
         flags = {"tensor-parallel-size": len(model.devices), **flags}
     if name in shared(plan):
-        flags["enable-sleep-mode"] = True
+        flags = {"gpu-memory-utilization": _SHARED, **flags, "enable-sleep-mode": True}
     return [
         *(vllm, "serve", model.weights, "--served-model-name", plan.served_name(name)),
         *("--host", plan.host, "--port", str(plan.port_of(name)), "--shutdown-timeout", str(SHUTDOWN_S)),

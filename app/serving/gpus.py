@@ -33,10 +33,10 @@ def read(told: str) -> list[Gpu]:
     return [Gpu(row[0], row[1], float(row[2]) / 1024 if row[2].isdecimal() else 0.0) for row in rows if len(row) == 3]
 
 
-def check(plan: Plan, gpus: list[Gpu]) -> None:
-    """Raises InvalidForm where the plan wants a GPU that is not there, or more memory than its GPUs have.
+def check(plan: Plan, gpus: list[Gpu], machine_gib: float) -> None:
+    """Raises InvalidForm where the plan wants a GPU that is not there, or more memory than GPUs or machine have.
 
-    Says nothing of GPUs that are named otherwise than by number.
+    Says nothing of GPUs that are named otherwise than by number, and of models whose size is not known.
     """
     memory = {gpu.index: gpu.memory_gib for gpu in gpus}
     errors: dict[str, str] = {}
@@ -52,6 +52,13 @@ def check(plan: Plan, gpus: list[Gpu]) -> None:
             errors[field] = (
                 f"The weights alone take about {need:g} GiB, and GPU {', '.join(model.devices)} "
                 f"has {have:.0f}. Name more devices."
+            )
+    for group in plan.groups:
+        need = sum(known.weights_gib for name in group if (known := plan.models[name].known))
+        if machine_gib < need:
+            errors["share"] = (
+                f"The weights of {' and '.join(group)} move to this machine's memory while they sleep: about "
+                f"{need:g} GiB, and it has {machine_gib:.0f}. Give them GPUs of their own."
             )
     if errors:
         raise InvalidForm(errors)

@@ -9,6 +9,7 @@ from datetime import datetime
 from pathlib import Path
 
 import aiohttp
+import psutil
 import yaml
 
 from app.errors import InvalidForm
@@ -32,7 +33,7 @@ async def serve(plan: Plan, data_dir: Path, *, say: Say = print) -> None:
     models on the same folder.
     """
     vllm, key = command.program(plan), command.key(plan)
-    gpus.check(plan, await asyncio.to_thread(gpus.found))
+    gpus.check(plan, await asyncio.to_thread(gpus.found), psutil.virtual_memory().total / (1 << 30))
     task = asyncio.current_task()
     if task is None:
         raise RuntimeError("serve() runs as a task")

@@ -81,6 +81,8 @@ def test_those_that_share_sleep_and_no_other_does() -> None:
     assert shared.groups == [["a", "c"]]
     asleep = {name for name in shared.models if "--enable-sleep-mode" in command.command(shared, name, "vllm")}
     assert asleep == {"a", "c"}
+    assert "--gpu-memory-utilization 0.85" in " ".join(command.command(shared, "a", "vllm")), "the other keeps a part"
+    assert "--gpu-memory-utilization" not in command.command(shared, "b", "vllm")
     assert "VLLM_SERVER_DEV_MODE" not in command.environment(shared, "b")
     assert command.environment(shared, "a")["VLLM_SERVER_DEV_MODE"] == "1"
 
@@ -117,11 +119,22 @@ GPUS = gpus.read("0, NVIDIA H100 80GB HBM3, 81559\n1, NVIDIA GeForce RTX 4090, 2
 def test_a_plan_is_held_against_the_gpus_of_the_machine(devices: list[object], says: str) -> None:
     wanted = plan({"a": {"profile": "qwen2.5-32b", "devices": devices}})
     if not says:
-        gpus.check(wanted, GPUS)
+        gpus.check(wanted, GPUS, 512)
         return
     with pytest.raises(InvalidForm) as raised:
-        gpus.check(wanted, GPUS)
+        gpus.check(wanted, GPUS, 512)
     assert says in raised.value.errors["models.a.devices"]
+
+
+def test_models_that_sleep_must_fit_into_the_memory_of_the_machine() -> None:
+    wanted = plan(
+        {"a": {"profile": "qwen2.5-32b", "devices": [0]}, "b": {"profile": "qwen3-8b-base", "devices": [0]}},
+        share="sleep",
+    )
+    gpus.check(wanted, GPUS, 128)
+    with pytest.raises(InvalidForm) as raised:
+        gpus.check(wanted, GPUS, 64)
+    assert "about 77 GiB, and it has 64" in raised.value.errors["share"]
 
 
 @pytest.mark.parametrize("content", [None, b"\xff", b"- a list", b"models: [", b"x" * (1 << 21)])

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import subprocess
 import sys
 from dataclasses import replace
@@ -52,12 +53,19 @@ class Command:
     def family(self) -> list[psutil.Process]:
         return psutil.Process(self._process.pid).children(recursive=True)
 
+    async def interrupt(self) -> int:
+        """As Ctrl-C; returns the exit status."""
+        self._process.send_signal(signal.SIGINT)
+        await asyncio.to_thread(self._process.communicate)
+        return self._process.returncode
+
     async def kill(self) -> None:
         self._process.kill()
-        await asyncio.to_thread(self._process.communicate)
+        if self._process.stdout is not None and not self._process.stdout.closed:
+            await asyncio.to_thread(self._process.communicate)
 
 
-async def test_a_killed_engine_is_replaced_and_a_killed_command_leaves_nothing(tmp_path: Path) -> None:
+async def test_a_killed_engine_is_replaced_and_a_command_that_ends_leaves_nothing(tmp_path: Path) -> None:
     if not PYTHON:
         pytest.fail("CAIRN_TEST_VLLM must name an interpreter that has vLLM; `make test-vllm` sets one up.")
     model = tmp_path / "model"
@@ -81,7 +89,20 @@ async def test_a_killed_engine_is_replaced_and_a_killed_command_leaves_nothing(t
         assert any("EngineCore" in " ".join(process.cmdline()) for process in left)
     finally:
         await command.kill()
-    _, alive = await asyncio.to_thread(psutil.wait_procs, left, timeout=30)
+    await _until_gone(left)
+
+    command = Command(file)
+    try:
+        await command.until("All models are ready")
+        left = command.family()
+        assert await command.interrupt() == 0
+    finally:
+        await command.kill()
+    await _until_gone(left)
+
+
+async def _until_gone(processes: list[psutil.Process]) -> None:
+    _, alive = await asyncio.to_thread(psutil.wait_procs, processes, timeout=30)
     assert alive == []
 
 
