@@ -85,7 +85,7 @@ def shared(plan: Plan) -> frozenset[str]:
     return frozenset(name for group in plan.groups for name in group)
 
 
-def address(plan: Plan, name: str) -> str:
-    """Where this machine finds the server, without /v1."""
+def address(plan: Plan, port: int) -> str:
+    """Where this machine finds what listens on a port of the plan's host."""
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(plan.host, plan.host)  # noqa: S104 (nothing is bound here)
-    return f"http://[{host}]:{plan.port_of(name)}" if ":" in host else f"http://{host}:{plan.port_of(name)}"
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"

@@ -63,7 +63,7 @@ class Keeper:
             self._worked_s = 0.0
             try:
                 await self._serve()
-            except Unavailable as error:
+            except (Unavailable, OSError) as error:  # OSError: no room for its log, say
                 told = str(error)
             if self._worked_s > _STABLE_S:
                 pause = _FIRST_PAUSE_S

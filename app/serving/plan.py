@@ -138,6 +138,8 @@ class Plan(_Strict):
                 raise ValueError(f"there is no port for {other}; set a smaller `port`")
             if self.port_of(one) == self.port_of(other):
                 raise ValueError(f"{one} and {other} both want port {self.port_of(one)}")
+        if self.groups and (one := next((n for n in self.models if self.port_of(n) == self.turns_port), "")):
+            raise ValueError(f"{one} and `turns_port` both want port {self.turns_port}")
         if self.share and not self.is_local:
             # Whoever reaches the addresses that put a server to sleep needs no key, and can run code in it.
             raise ValueError("`share: sleep` needs `host: 127.0.0.1`: run the worker on this machine too")

@@ -12,7 +12,7 @@ import aiohttp
 import psutil
 import yaml
 
-from app.errors import InvalidForm
+from app.errors import InvalidForm, Unavailable
 from app.local import folder, leftovers
 from app.local.ports import free_port
 from app.local.signals import ended_by_signal
@@ -46,7 +46,7 @@ async def serve(plan: Plan, data_dir: Path, *, say: Say = print) -> None:
         switches = _switches(plan, lambda name, news: _tell(say, name, news))
         keepers = [
             Keeper(
-                _served(plan, name, vllm, Endpoint(http, command.address(plan, name), plan.served_name(name), key)),
+                _served(plan, name, vllm, Endpoint(http, _url(plan, name), plan.served_name(name), key)),
                 path,
                 lambda name, news: _tell(say, name, news),
                 switches.get(name),
@@ -96,9 +96,19 @@ def _check_ports(plan: Plan) -> None:
     wanted = {f"models.{name}.port": plan.port_of(name) for name in plan.models}
     if plan.groups:
         wanted["turns_port"] = plan.turns_port
-    taken = {field: port for field, port in wanted.items() if free_port(port, plan.host) != port}
-    if taken:
-        raise InvalidForm({field: f"Port {port} on {plan.host} is taken." for field, port in taken.items()})
+    errors: dict[str, str] = {}
+    for field, port in wanted.items():
+        try:
+            if free_port(port, plan.host) != port:
+                errors[field] = f"Port {port} on {plan.host} is taken."
+        except Unavailable as error:
+            errors[field] = error.message
+    if errors:
+        raise InvalidForm(errors)
+
+
+def _url(plan: Plan, name: str) -> str:
+    return command.address(plan, plan.port_of(name))
 
 
 def _tell(say: Say, name: str, news: str) -> None:
@@ -110,9 +120,9 @@ def _settings(plan: Plan) -> str:
     shared = command.shared(plan)
     found: dict[str, object] = {}
     for name, model in plan.models.items():
-        options = {"base_urls": f"{command.address(plan, name)}/v1", "model": plan.served_name(name)}
+        options = {"base_urls": f"{_url(plan, name)}/v1", "model": plan.served_name(name)}
         if name in shared:
-            options["turns_url"] = f"http://{plan.host}:{plan.turns_port}/turns/{name}"
+            options["turns_url"] = f"{command.address(plan, plan.turns_port)}/turns/{name}"
         profile = {"profile": model.profile} if model.profile else {}
         found[name] = {"engine": "vllm", **profile, "options": options}
     return yaml.safe_dump(found, sort_keys=False).rstrip()

@@ -37,6 +37,8 @@ def plan(models: dict[str, object], **more: object) -> Plan:
         ({"models": {"a": {**SOURCE, "devices": [0]}}, "api_key_variable": "HOME"}, "api_key_variable", "CAIRN_MODEL"),
         ({"models": {"a": {**SOURCE, "devices": [0]}, "b": {**SOURCE, "devices": [1]}}, "port": 65535}, "models",
          "no port for b"),
+        ({"models": {"a": {**SOURCE, "devices": [0]}, "b": {**SOURCE, "devices": [0]}}, "share": "sleep",
+          "turns_port": 8002}, "models", "B and `turns_port` both want port 8002"),
     ],
 )  # fmt: skip
 def test_what_is_wrong_is_said_at_its_field(data: object, field: str, says: str) -> None:
@@ -94,7 +96,7 @@ def test_a_server_that_others_can_reach_asks_for_a_key(monkeypatch: pytest.Monke
         command.key(public)
     monkeypatch.setenv("CAIRN_MODEL_KEY", "sk-1")
     assert command.environment(public, "a")["VLLM_API_KEY"] == "sk-1"
-    assert command.address(public, "a") == "http://127.0.0.1:8001"
+    assert command.address(public, public.port_of("a")) == "http://127.0.0.1:8001"
 
 
 def test_without_vllm_it_says_what_to_do() -> None:

@@ -164,7 +164,7 @@ async def test_models_on_one_gpu_are_awake_in_turns(machine: Machine) -> None:
         urls = {name: told[name]["options"]["turns_url"] for name in plan.models}
         for name in ("teacher", "student", "teacher"):
             async with turn_of(urls[name]):
-                assert await Endpoint(http, command.address(plan, name), name).works()
+                assert await Endpoint(http, command.address(plan, plan.port_of(name)), name).works()
         assert count(shown, "starts again") == 0
         assert set(machine.events("teacher") + machine.events("student")) == {"sleep level=1&mode=wait", "wake_up"}
     assert [len(machine.starts(name)) for name in plan.models] == [1, 1]
@@ -200,6 +200,12 @@ async def test_a_taken_port_is_refused(machine: Machine) -> None:
         settings["models"]["teacher"]["port"] = other.sockets[0].getsockname()[1]
         with pytest.raises(InvalidForm, match=r"models\.teacher\.port: Port \d+ on 127\.0\.0\.1 is taken"):
             await serve(Plan.model_validate(settings), machine.folder)
+
+
+async def test_an_address_of_another_machine_is_refused(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CAIRN_MODEL_KEY", "sk-1")
+    with pytest.raises(InvalidForm, match=r"models\.teacher\.port: The address '192\.0\.2\.1' can't be used"):
+        await serve(machine.plan({"teacher": [0]}, host="192.0.2.1"), machine.folder)
 
 
 @pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])

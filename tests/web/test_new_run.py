@@ -189,7 +189,7 @@ def test_a_known_model_fills_in_its_settings_once(page: Visitor, seeds: SeedSet)
     )
     assert launched.status_code == 303
     config = page.get("/api/v1/runs/1").json()["config"]
-    assert config["student"]["profile"] is None
+    assert "profile" not in config["student"]
     assert config["student"]["options"]["model"] == "qwen2.5-32b"
     assert config["student"]["options"]["max_tokens"] == 4096
 

@@ -54,9 +54,11 @@ class ModelChoice(_Strict):
 
     engine: str = Field(default="procedural", description="Where the model runs.")
     options: dict[str, object] = Field(default_factory=dict, description="Options of that engine.")
+    # Not written where it is not used: workers of the version before read what this one writes.
     profile: str | None = Field(
         default=None,
         max_length=100,
+        exclude_if=lambda name: name is None,
         description="A well-known model; its settings stand in for options left out. A run keeps the settings.",
     )
 
