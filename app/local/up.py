@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import os
-import signal
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable
 
 from app.config import Settings
 from app.local import folder, services
 from app.local.folder import Serving
 from app.local.ports import free_port
+from app.local.signals import ended_by_signal
 from app.local.stack import LocalStack
 from app.migrate import upgrade
 
 Say = Callable[[str], None]
-_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 async def up(config: Settings, on_ready: Callable[[Serving], Awaitable[None]], *, say: Say = print) -> None:
@@ -29,7 +27,7 @@ async def up(config: Settings, on_ready: Callable[[Serving], Awaitable[None]], *
     task = asyncio.current_task()
     if task is None:
         raise RuntimeError("up() runs as a task")
-    with _ended_by_signal(task, stack, say):
+    with ended_by_signal(task, lambda: stack.supervisor.kill(), say):
         async with stack:
             await stack.supervisor.guard(_serve(stack, config, on_ready, say))
 
@@ -54,31 +52,3 @@ def _address(host: str, port: int) -> str:
     """Where a browser on this machine finds the server; a wildcard address is none to visit."""
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 (nothing is bound here)
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
-
-
-@contextmanager
-def _ended_by_signal(task: asyncio.Task[None], stack: LocalStack, say: Say) -> Iterator[None]:
-    """The first signal cancels the block, so that all ends in order; the next ones kill what is still there."""
-    loop = asyncio.get_running_loop()
-    received = 0
-
-    def receive() -> None:
-        nonlocal received
-        received += 1
-        if received == 1:
-            say("Stopping.")
-            task.cancel()
-        else:
-            stack.supervisor.kill()
-
-    for number in _SIGNALS:
-        loop.add_signal_handler(number, receive)
-    try:
-        yield
-    except asyncio.CancelledError:
-        if not received:
-            raise
-        task.uncancel()
-    finally:
-        for number in _SIGNALS:
-            loop.remove_signal_handler(number)

@@ -66,6 +66,26 @@ def test_an_engine_brings_its_options_and_what_stands_elsewhere_stays(form: Page
     assert violations(form) == []
 
 
+def test_a_known_model_fills_in_its_settings_and_leaves_later_changes_alone(form: Page) -> None:
+    form.get_by_label("Student", exact=True).select_option("vllm")
+    form.get_by_label("Base URLs").fill("http://gpu-1:8001/v1")
+    form.get_by_label("Settings of").focus()
+    form.get_by_label("Settings of").select_option("llama-3.1-8b-instruct")
+    expect(form.get_by_label("Model", exact=True)).to_have_value("llama-3.1-8b-instruct")
+    expect(form.get_by_label("Settings of")).to_be_focused()
+    expect(form.get_by_label("Base URLs")).to_have_value("http://gpu-1:8001/v1")
+    form.get_by_label("Max tokens", exact=True).fill("123")
+    press(form, "Tab")
+    form.get_by_label("Turns", exact=True).fill("3")
+    press(form, "Tab")
+    expect(form.locator(".launch")).to_contain_text("up to 768")  # 4 seeds, 4 environments, 3 turns, 16 attempts
+    expect(form.get_by_label("Max tokens", exact=True)).to_have_value("123")
+    form.get_by_label("Settings of").select_option("qwen3-8b-base")
+    expect(form.get_by_label("Max tokens", exact=True)).to_have_value("4096")
+    expect(form.get_by_label("Prompt", exact=True)).to_have_value("plain")
+    assert violations(form) == []
+
+
 def test_yaml_goes_out_and_comes_in_as_a_file(form: Page, tmp_path: Path) -> None:
     form.get_by_label("Turns", exact=True).fill("7")
     form.get_by_role("button", name="Write from the form").click()

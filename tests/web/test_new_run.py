@@ -165,6 +165,43 @@ def test_the_options_of_a_chosen_engine_appear_and_those_of_the_last_one_are_for
     assert answer.status_code == 303
 
 
+def test_a_known_model_fills_in_its_settings_once(page: Visitor, seeds: SeedSet) -> None:
+    """All of them, and nothing is left of the one before; addresses stay."""
+    typed = small(seeds, action="update", **OPENAI, **{"student.engine": "vllm"})
+    student = {"student.options.base_urls": "http://gpu-1:8001/v1", "student.options.reasoning_effort": "high",
+               "student.options.max_tokens": "17"}  # fmt: skip
+    plain = page.submit("/runs/new", typed | student).text
+    assert 'value="qwen3-8b-base"' in plain
+    assert 'name="teacher.profile"' in plain
+    text = page.submit("/runs/new", typed | student | {"student.profile": "qwen3-8b-base"}).text
+    names = ("profile", *(f"options.{n}" for n in ("base_urls", "model", "prompt", "max_tokens", "reasoning_effort")))
+    assert [value(text, f"student.{name}") for name in names] == [
+        "qwen3-8b-base", "http://gpu-1:8001/v1", "qwen3-8b-base", "plain", "4096", "",
+    ]  # fmt: skip
+    assert value(text, "teacher.options.model") == "m"
+    assert "Filled in for qwen3-8b-base." in text
+    assert 'name="student.filled" value="qwen3-8b-base"' in text
+    picked = {"student.profile": "qwen3-8b-base", "student.filled": "qwen3-8b-base"}
+    again = page.submit("/runs/new", typed | student | picked).text
+    assert value(again, "student.options.max_tokens") == "17", "what was changed afterwards stays"
+    launched = page.submit(
+        "/runs/new", small(seeds, **OPENAI, **student, **{"student.engine": "vllm", "student.profile": "qwen2.5-32b"})
+    )
+    assert launched.status_code == 303
+    config = page.get("/api/v1/runs/1").json()["config"]
+    assert "profile" not in config["student"]
+    assert config["student"]["options"]["model"] == "qwen2.5-32b"
+    assert config["student"]["options"]["max_tokens"] == 4096
+
+
+@pytest.mark.parametrize("name", ["gpt-7", "qwen3-8b-base"])  # the latter is no teacher
+def test_a_model_that_is_not_known_for_the_role_is_refused(page: Visitor, seeds: SeedSet, name: str) -> None:
+    answer = page.submit("/runs/new", small(seeds, **OPENAI, **{"teacher.profile": name}))
+    assert answer.status_code == 422
+    assert "Known: gpt-oss-120b." in error_at(answer.text, "teacher.profile")
+    assert "profile" not in page.get("/runs/new").text, "the procedural engine knows no models of others"
+
+
 def test_htmx_gets_the_form_alone_with_its_size(page: Visitor, seeds: SeedSet) -> None:
     data = small(seeds, action="update", csrf=page.csrf("/runs/new"), **{"seeds.count": "2", "baseline": "true"})
     answer = page.post("/runs/new", data=data, headers={"HX-Request": "true"})

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
-from app.domain.ports import AttemptRequest, Load, ProposalRequest, ServerState
+from app.domain.ports import AttemptRequest, Load, ProposalRequest, ServerState, Turns
 from app.domain.problem import Message, Reply
 from app.engines._openai.fleet import Fleet, fleet
 from app.engines._openai.options import Answering, Sampling
@@ -27,6 +27,7 @@ async def student_behind(options: Answering) -> AsyncIterator[ServedStudent]:
 class _Served:
     def __init__(self, servers: Fleet) -> None:
         self._servers = servers
+        self.turns: Turns | None = None
 
     @property
     def ceiling(self) -> int:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager
 from typing import ClassVar
 
 from pydantic import BaseModel
 
-from app.domain.ports import EngineContext, Student, Teacher
+from app.domain.ports import EngineContext, Profile, Student, Teacher
+from app.engines._openai.profiles import PROFILES
 from app.engines._openai.roles import student_behind, teacher_behind
 from app.engines.openai.options import StudentOptions, TeacherOptions
 
@@ -18,6 +20,7 @@ class OpenAIEngine:
     TeacherOptions: ClassVar[type[BaseModel]] = TeacherOptions
     StudentOptions: ClassVar[type[BaseModel]] = StudentOptions
     follows_text: ClassVar[bool] = True
+    profiles: ClassVar[Mapping[str, Profile]] = PROFILES
 
     def teacher(self, options: BaseModel, context: EngineContext) -> AbstractAsyncContextManager[Teacher]:  # noqa: ARG002
         return teacher_behind(TeacherOptions.model_validate(options))

@@ -5,13 +5,14 @@ Code from seeds is executed on the way, so all of it happens inside a sandbox of
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from types import MappingProxyType
 from typing import ClassVar
 
 from pydantic import BaseModel
 
-from app.domain.ports import EngineContext
+from app.domain.ports import EngineContext, Profile
 from app.engines.procedural.calls import Entry
 from app.engines.procedural.options import StudentOptions, TeacherOptions
 from app.engines.procedural.student import ProceduralStudent
@@ -24,6 +25,7 @@ class ProceduralEngine:
     TeacherOptions: ClassVar[type[BaseModel]] = TeacherOptions
     StudentOptions: ClassVar[type[BaseModel]] = StudentOptions
     follows_text: ClassVar[bool] = False
+    profiles: ClassVar[Mapping[str, Profile]] = MappingProxyType({})
 
     @asynccontextmanager
     async def teacher(self, options: BaseModel, context: EngineContext) -> AsyncIterator[ProceduralTeacher]:

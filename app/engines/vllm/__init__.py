@@ -1,4 +1,4 @@
-"""vLLM servers that run already: one, or several replicas of a model."""
+"""vLLM servers: one, or several replicas of a model, or one that shares its GPUs with another model."""
 
 from app.engines.vllm.engine import VLLMEngine
 

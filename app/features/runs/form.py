@@ -11,7 +11,8 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from app import registry
-from app.features.runs.schemas import RunConfig
+from app.errors import InvalidForm, InvalidInput
+from app.features.runs.schemas import RunConfig, profile_options
 
 Values = Mapping[str, str]
 _LISTS = ("environments",)
@@ -47,7 +48,11 @@ def to_data(pairs: Iterable[tuple[str, str]]) -> dict[str, object]:
         # Options of environments that are not chosen stay in the form, but are no part of the run.
         data["environment_options"] = {name: value for name, value in options.items() if name in chosen["environments"]}
     for role in ("teacher", "student"):
-        _drop_strange_options(role, data.get(role))
+        choice = data.get(role)
+        _drop_strange_options(role, choice)
+        if isinstance(choice, dict):
+            for pick in ("profile", "filled"):  # see `fill_in`: the settings themselves stand in the form
+                choice.pop(pick, None)
     return data
 
 
@@ -161,6 +166,35 @@ def engine_fields(role: str, engine: str, values: Values, errors: Values) -> lis
     """The options of one engine in one role; none for an engine that does not exist."""
     schema = _schema(role, engine)
     return fields(schema, f"{role}.options.", values, errors) if schema else []
+
+
+def profiles(role: str, engine: str) -> list[tuple[str, str]]:
+    """Names and titles of the models that an engine knows the settings of."""
+    known = registry.engines().get(engine)
+    return [(name, each.title) for name, each in known.profiles.items() if each.options(role)] if known else []
+
+
+def fill_in(values: Values) -> tuple[dict[str, str], list[str]]:
+    """The values with the settings of the profiles that were picked since, and the names of these.
+
+    `filled` remembers the last pick, so that what is changed after it stays. Raises InvalidForm for a profile that the
+    engine does not have.
+    """
+    found, picked = dict(values), []
+    for role in ("teacher", "student"):
+        name = found.get(f"{role}.profile", "").strip()
+        engine = registry.engines().get(found.get(f"{role}.engine", ""))
+        if name and engine and name != found.get(f"{role}.filled"):
+            try:
+                options = profile_options(engine, name, role)
+            except InvalidInput as error:
+                raise InvalidForm({f"{role}.profile": f"{error.message} {error.remedy}"}) from error
+            prefix = f"{role}.options."
+            found = {path: value for path, value in found.items() if path.removeprefix(prefix) not in options}
+            found |= values_of(options, prefix)
+            picked.append(name)
+        found[f"{role}.filled"] = name
+    return found, picked
 
 
 def refinement_fields(values: Values, errors: Values) -> list[Field]:

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationIn
 
 from app import registry
 from app.domain.difficulty import KEPT, Band
+from app.domain.ports import Engine
 from app.domain.text import UNSTORABLE, storable
 from app.errors import AppError, InvalidForm, InvalidInput
 from app.messages import by_field
@@ -53,6 +54,13 @@ class ModelChoice(_Strict):
 
     engine: str = Field(default="procedural", description="Where the model runs.")
     options: dict[str, object] = Field(default_factory=dict, description="Options of that engine.")
+    # Not written where it is not used: workers of the version before read what this one writes.
+    profile: str | None = Field(
+        default=None,
+        max_length=100,
+        exclude_if=lambda name: name is None,
+        description="A well-known model; its settings stand in for options left out. A run keeps the settings.",
+    )
 
 
 class RunConfig(_Strict):
@@ -157,14 +165,37 @@ def parse(data: object) -> RunConfig:
 
 
 def typed_choice(role: str, choice: ModelChoice, errors: dict[str, str]) -> ModelChoice:
-    """The choice with its options in the types that the engine's schema gives them; what is wrong goes to `errors`."""
+    """The choice with its profile's options and its own, in the types that the engine's schema gives them.
+
+    What is wrong goes to `errors`.
+    """
     try:
         engine = registry.engine(choice.engine)
     except AppError as error:
         errors[f"{role}.engine"] = error.message
         return choice
     schema = engine.TeacherOptions if role == "teacher" else engine.StudentOptions
-    return choice.model_copy(update={"options": _typed(schema, choice.options, f"{role}.options", errors)})
+    try:
+        settings = profile_options(engine, choice.profile, role)
+    except InvalidInput as error:
+        errors[f"{role}.profile"] = f"{error.message} {error.remedy}"
+        return choice
+    options = _typed(schema, {**settings, **choice.options}, f"{role}.options", errors)
+    return choice.model_copy(update={"options": options, "profile": None})
+
+
+def profile_options(engine: Engine, name: str | None, role: str) -> Mapping[str, object]:
+    """What a profile says of a role; nothing without a name. Raises InvalidInput with the known names."""
+    if not name:
+        return {}
+    known = {name: profile for name, profile in engine.profiles.items() if profile.options(role)}
+    if name not in known:
+        raise InvalidInput(
+            f"There is no profile {name!r} of a {role} for this engine.",
+            field="profile",
+            remedy=f"Known: {', '.join(known)}." if known else "Leave it out.",
+        )
+    return known[name].options(role)
 
 
 def strange_text(data: object) -> dict[str, str]:
@@ -225,6 +256,6 @@ def read_yaml(text: str) -> dict[str, object]:
         ) from error
     if not isinstance(data, dict):
         raise InvalidInput(
-            "The file must hold a mapping of settings.", field="yaml", remedy="See `cairn refine --help`."
+            "The file must hold a mapping of settings.", field="yaml", remedy="Write lines such as `name: value`."
         )
     return data

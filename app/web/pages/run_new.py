@@ -42,6 +42,15 @@ class EnvironmentFields:
 
 
 @dataclass(frozen=True, slots=True)
+class ModelFields:
+    """One role: what its engine asks for, and the well-known models that can fill it in."""
+
+    role: str
+    fields: Sequence[Field]
+    profiles: Sequence[tuple[str, str]]
+
+
+@dataclass(frozen=True, slots=True)
 class NewRunPage:
     """The context of run_new/page.html: values as typed, errors at their fields. `start` is what it began from."""
 
@@ -54,7 +63,7 @@ class NewRunPage:
     environments: Sequence[EnvironmentFields]
     engines: Sequence[tuple[str, str]]
     strategies: Sequence[tuple[str, str]]
-    models: Sequence[tuple[str, Sequence[Field]]]
+    models: Sequence[ModelFields]
     refinement: Sequence[Field]
     size: RunSize | None
     first: Sequence[Seed]
@@ -119,20 +128,27 @@ def start_run(request: Request, work: Work, member: Member, pages: PagesDep, typ
     pairs = [(k, v) for k, v in typed.multi_items() if k not in _CONTROL and isinstance(v, str)]
     action, text = str(typed.get("action", "launch")), str(typed.get("yaml", ""))
     draft = Draft(dict(pairs), [v for k, v in pairs if k == "environments"], yaml=text)
+    picked: list[str] = []
     try:
         if action == "load":
             draft = Draft.of(_read_yaml(text), yaml=text, note="Read. Nothing has been launched yet.")
-        elif action == "launch":
-            run = service.create(work, member, parse(form.to_data(pairs)))
+        else:
+            draft.values, picked = form.fill_in(draft.values)
+            draft.note = f"Filled in for {', '.join(picked)}." if picked else ""
+        if action == "launch":
+            run = service.create(work, member, parse(form.to_data(draft.pairs())))
             return redirect(f"/runs/{run.id}", flash="The run has started.")
-        elif action == "yaml":
-            draft.yaml = to_yaml(parse(form.to_data(pairs)))
+        if action == "yaml":
+            draft.yaml = to_yaml(parse(form.to_data(draft.pairs())))
             draft.note = "Written: see below."
     except InvalidInput as error:
         draft.errors = _at_fields(error)
     status = 422 if draft.errors else 200
     context = _page(work, member.workspace_id, draft)
-    return pages.render(request, "run_new/page.html", context, block="form", status=status)
+    answer = pages.render(request, "run_new/page.html", context, block="form", status=status)
+    if picked:
+        answer.headers["HX-Reswap"] = "outerHTML"  # a morph would leave alone what was typed before
+    return answer
 
 
 def _at_fields(error: InvalidInput) -> Mapping[str, str]:
@@ -191,7 +207,10 @@ def _page(work: Work, workspace_id: int, draft: Draft) -> NewRunPage:
         ],
         engines=[(name, engine.title) for name, engine in registry.engines().items()],
         strategies=[(name, strategy.title) for name, strategy in registry.strategies().items()],
-        models=[(role, form.engine_fields(role, engine, values, errors)) for role, engine in engines.items()],
+        models=[
+            ModelFields(role, form.engine_fields(role, engine, values, errors), form.profiles(role, engine))
+            for role, engine in engines.items()
+        ],
         refinement=form.refinement_fields(values, errors),
         size=size,
         first=first,

@@ -86,3 +86,20 @@ def test_addresses_that_are_none_are_refused(urls: str) -> None:
 
 def test_addresses_are_kept_once_each() -> None:
     assert _options(["http://a/v1/,", "http://b/v1", "http://a/v1"]).endpoints == ("http://a/v1", "http://b/v1")
+
+
+@pytest.mark.parametrize(
+    ("urls", "turns_url", "says"),
+    [
+        ("http://a/v1", "http://169.254.169.254/turns/a", "metadata"),
+        ("http://a/v1", "http://me:secret@a/turns/a", "password"),
+        ("http://a/v1 http://b/v1", "http://a/turns/a", "several"),
+    ],
+)
+def test_turns_are_asked_for_where_requests_may_go(urls: str, turns_url: str, says: str) -> None:
+    with pytest.raises(ValidationError, match=says):
+        TeacherOptions(base_urls=urls, model="a-model", turns_url=turns_url)
+
+
+def test_models_that_take_no_turns_keep_the_profile_under_which_they_were_measured() -> None:
+    assert "turns_url" not in TeacherOptions(base_urls="http://a/v1", model="a-model").model_dump(mode="json")

@@ -1,5 +1,6 @@
 import pytest
 
+from app import registry
 from app.errors import InvalidForm, InvalidInput
 from app.features.runs import form
 from app.features.runs.presets import PRESETS
@@ -140,3 +141,38 @@ def test_a_forms_fields_carry_bounds_hints_and_errors() -> None:
     openai = {field.name: field for field in form.engine_fields("student", "openai", {}, {})}
     assert openai["student.options.prompt"].choices == (("chat", "chat"), ("plain", "plain"))
     assert openai["student.options.base_url"].attributes["required"] == "required"
+
+
+ADDRESS = {"base_urls": "http://gpu-1:8001/v1"}
+
+
+def test_a_profile_stands_in_for_options_left_out_and_only_they_are_kept() -> None:
+    config = parse(
+        {
+            "seeds": {"set": "s"},
+            "teacher": {"engine": "vllm", "profile": "gpt-oss-120b", "options": ADDRESS},
+            "student": {"engine": "openai", "profile": "qwen3-8b-base",
+                        "options": {"base_url": "http://gpu-1:8002/v1", "max_tokens": 99}},
+        }
+    )  # fmt: skip
+    assert (config.teacher.profile, config.teacher.options["reasoning_effort"]) == (None, "high")
+    assert (config.student.options["prompt"], config.student.options["max_tokens"]) == ("plain", 99)
+    assert parse(config.model_dump(mode="json")) == config
+
+
+def test_every_profile_makes_settings_of_its_engines() -> None:
+    for engine, address in (("vllm", ADDRESS), ("openai", {"base_url": "http://gpu-1:8001/v1"})):
+        for name, profile in registry.engine(engine).profiles.items():
+            for role in ("teacher", "student"):
+                if not profile.options(role):
+                    continue
+                chosen = {"engine": engine, "profile": name, "options": address}
+                options = getattr(parse({"seeds": {"set": "s"}, role: chosen}), role).options
+                assert options["model"] == name
+
+
+@pytest.mark.parametrize("engine", ["vllm", "procedural"])
+def test_a_profile_that_is_not_known_is_refused_at_its_field(engine: str) -> None:
+    with pytest.raises(InvalidForm) as raised:
+        parse({"seeds": {"set": "s"}, "student": {"engine": engine, "profile": "gpt-7", "options": {}}})
+    assert "There is no profile 'gpt-7' of a student for this engine." in raised.value.errors["student.profile"]

@@ -6,9 +6,10 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 
-from app.domain.ports import Metered, ServerState
+from app.domain.ports import Metered, ServerState, TakesTurns, Turns
 from app.domain.problem import Reply
 from app.errors import EngineError
+from app.features.runs.flow.gate import Gate
 from app.features.runs.flow.limiter import Limiter
 from app.features.runs.flow.pace import Answers, Change, Pace, by_load
 
@@ -20,12 +21,13 @@ _TOO_MUCH = frozenset({"overloaded", "stalled"})
 class Role:
     """Made by `role_of`."""
 
-    def __init__(self, model: Metered, places: int) -> None:
-        """`places` is what one usual request takes."""
+    def __init__(self, model: Metered, places: int, turns: Turns | None = None) -> None:
+        """`places` is what one usual request takes; `turns` is for a model that shares its GPU."""
         self._model = model
         self._pace = Pace(min(model.ceiling, max(_FIRST, places)), places, model.ceiling)
         self._places = places
         self._limiter = Limiter(self._pace.limit)
+        self._gate = Gate(turns)
         self._answers = Answers()
         self._preempted: int | None = None
 
@@ -58,11 +60,13 @@ class Role:
 
         Raises Stopped where the lane ends first.
         """
-        async with self._limiter.hold(places):
-            yield
+        with self._gate.wanted():
+            async with self._limiter.hold(places):
+                yield
 
     async def watch(self, request: Callable[[], Awaitable[Sequence[Reply]]]) -> Sequence[Reply]:
-        """Makes the request, and learns from how it goes."""
+        """Makes the request once the model has its turn, and learns from how it goes. Raises Stopped as `hold`."""
+        await self._gate.passage()
         clock = asyncio.get_running_loop().time
         began = clock()
         try:
@@ -87,8 +91,11 @@ class Role:
 
     def close(self) -> None:
         self._limiter.close()
+        self._gate.close()
 
 
 def role_of(model: object, places: int) -> Role | None:
     """None for an engine of our own: it has no server to keep busy, and bounds itself."""
-    return Role(model, places) if isinstance(model, Metered) else None
+    if not isinstance(model, Metered):
+        return None
+    return Role(model, places, model.turns if isinstance(model, TakesTurns) else None)

@@ -1,0 +1,59 @@
+"""Where workers ask for a model's turn: `GET /turns/NAME` is answered by a line a second, `wait` and then `go`.
+
+The turn lasts as long as the connection: a worker that is killed gives it back by that alone. `down` says that there
+is no server to wait for, so that a run can tell of it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+
+from aiohttp import web
+
+from app.errors import Unavailable
+from app.serving.switch import Switch
+
+_EVERY_S = 1.0
+
+
+@asynccontextmanager
+async def turns(switches: Mapping[str, Switch], host: str, port: int) -> AsyncIterator[int]:
+    """Serves for the length of the block, on the port that it gives. `switches` has one for each model's name."""
+
+    async def turn(request: web.Request) -> web.StreamResponse:
+        name = request.match_info["name"]
+        switch = switches.get(name)
+        if switch is None:
+            raise web.HTTPNotFound(text=f"No such model takes turns here; these do: {', '.join(switches)}.")
+        response = web.StreamResponse(headers={"Content-Type": "text/plain", "Cache-Control": "no-store"})
+        await response.prepare(request)
+        wish = switch.ask(name)
+        try:
+            while wish.granted.done() or switch.is_up(name):
+                await response.write(b"go\n" if wish.granted.done() else b"wait\n")
+                if wish.granted.done():
+                    await asyncio.sleep(_EVERY_S)
+                else:
+                    await asyncio.wait([wish.granted], timeout=_EVERY_S)
+            await response.write(b"down\n")
+        except ConnectionError:
+            pass  # it is gone
+        finally:
+            switch.leave(wish)
+        return response
+
+    app = web.Application()
+    app.router.add_get("/turns/{name}", turn)
+    runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=0.1, access_log=None)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, host, port).start()
+        yield runner.addresses[0][1]
+    except OSError as error:
+        raise Unavailable(
+            f"Port {port} on {host} can't be used: {error.strerror}.", remedy="Set turns_port."
+        ) from error
+    finally:
+        await runner.cleanup()
