@@ -92,8 +92,8 @@ def test_what_is_told_is_what_the_api_tells(local: TestClient, page: Visitor, ru
 def test_every_metric_is_in_the_document_and_the_other_way_round(local: TestClient, run: Run) -> None:
     said = Saturation(running=1, waiting=0, cache=0.5, preempted=0, tokens_per_s=5.0, prefix_hits=0.5)
     server = ServerReport(address="http://gpu-1:8000/v1", model="m", away=False, under_way=1, saturation=said)
-    role = RoleReport(role="teacher", limit=8, under_way=1, servers=(server,))
-    store.put(run.workspace_id, run.id, "me", LaneReport(roles=(role,)))
+    role = RoleReport(role="teacher", limit=8, under_way=1, servers=[server])
+    store.put(run.workspace_id, run.id, "me", LaneReport(roles=[role]))
     hold_a_slot(run)
     documented = set(re.findall(r"`(cairn_\w+)`", DOCUMENT[DOCUMENT.index("| metric |") :]))
     assert {name for name, _ in scrape(local)} == documented
@@ -157,8 +157,8 @@ def test_servers_are_named_by_host_whatever_their_path_holds(local: TestClient, 
     said = Saturation(running=3, waiting=0, cache=0.5, preempted=2, tokens_per_s=None, prefix_hits=None)
     for number, path in enumerate(("/secret-1/v1", "/secret-2/v1")):
         server = ServerReport(address=f"http://gpu-1:8000{path}", model="m", away=False, under_way=10, saturation=said)
-        role = RoleReport(role="student", limit=64, under_way=10, servers=(server,))
-        store.put(run.workspace_id, run.id, f"lane-{number}", LaneReport(roles=(role,)))
+        role = RoleReport(role="student", limit=64, under_way=10, servers=[server])
+        store.put(run.workspace_id, run.id, f"lane-{number}", LaneReport(roles=[role]))
     assert "secret" not in local.get("/metrics").text
     found = scrape(local)
     here = {"server": "gpu-1:8000", "model": "m"}

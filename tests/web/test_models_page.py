@@ -23,14 +23,14 @@ BUSY = Saturation(running=33, waiting=5, cache=0.85, preempted=7, tokens_per_s=1
 
 def role(name: RoleName, address: str, said: Saturation | None, *, away: bool = False) -> RoleReport:
     server = ServerReport(address=address, model="gpt-oss-120b", away=away, under_way=64, saturation=said)
-    return RoleReport(role=name, limit=512, under_way=64, servers=(server,))
+    return RoleReport(role=name, limit=512, under_way=64, servers=[server])
 
 
 @pytest.fixture
 def run(ada: Actor, broker: str) -> Run:
     with unit_of_work() as session:
         run = builders.run(session, ada, name="A busy one", state="running")
-    report = LaneReport(roles=(role("teacher", TEACHER, BUSY), role("student", STUDENT, None, away=True)))
+    report = LaneReport(roles=[role("teacher", TEACHER, BUSY), role("student", STUDENT, None, away=True)])
     store.put(run.workspace_id, run.id, "worker-1:7:ab", report)
     return run
 

@@ -59,15 +59,15 @@ class Reporter:
 
     def report(self, now: float) -> LaneReport:
         return LaneReport(
-            roles=tuple(
+            roles=[
                 RoleReport(
                     role=name,
                     limit=role.limit,
                     under_way=role.used,
-                    servers=tuple(self._server(name, state, now) for state in role.servers()),
+                    servers=[self._server(name, state, now) for state in role.servers()],
                 )
                 for name, role in self._roles.items()
-            )
+            ]
         )
 
     def _server(self, role: RoleName, state: ServerState, now: float) -> ServerReport:

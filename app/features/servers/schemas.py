@@ -46,11 +46,11 @@ class RoleReport(_Report):
     role: RoleName
     limit: int
     under_way: int
-    servers: tuple[ServerReport, ...]
+    servers: list[ServerReport]
 
 
 class LaneReport(_Report):
-    roles: tuple[RoleReport, ...]
+    roles: list[RoleReport]
 
 
 @dataclass(frozen=True, slots=True)
