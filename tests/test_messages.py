@@ -84,7 +84,7 @@ RAISED: Mapping[str, Callable[[Node], Errors]] = {
     # Rules of our own raise ValueError with our words; the others hold further nodes.
     **dict.fromkeys(("function-after", "function-before", "function-wrap", "function-plain"), _none),
     **dict.fromkeys(("no-info", "with-info", "model-field", "nullable", "default", "definitions"), _none),
-    **dict.fromkeys(("definition-ref", "any", "union", "is-instance"), _none),
+    **dict.fromkeys(("definition-ref", "any", "union", "is-instance", "lax-or-strict", "json-or-python"), _none),
 }
 
 
