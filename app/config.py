@@ -8,10 +8,20 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 _OURS = frozenset({"app", "workers", "migrations"})  # no code of Cairn's own is a library of programs
+
+
+class Price(BaseModel):
+    """Money per million tokens, and per hour for servers of one's own."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    prompt: float = Field(default=0.0, ge=0, allow_inf_nan=False)
+    completion: float = Field(default=0.0, ge=0, allow_inf_nan=False)
+    hour: float = Field(default=0.0, ge=0, allow_inf_nan=False)
 
 
 class Settings(BaseSettings):
@@ -70,6 +80,13 @@ class Settings(BaseSettings):
         description="Hosts of model servers that runs may name, with spaces between: gpu-1, *.gpu.lan, 10.0.0.7:8000. "
         "Left out, any but link-local and metadata addresses.",
     )
+
+    prices: dict[str, Price] = Field(
+        default_factory=dict,
+        description='What models cost, by name, as JSON: {"qwen3-8b": {"prompt": 0.1, "completion": 0.4}}, per million '
+        'tokens; {"hour": 2.5} for servers of your own. A run keeps the prices that it started with.',
+    )
+    currency: str = Field(default="USD", max_length=8, description="What prices are in; nothing is converted.")
 
     minimum_isolation: Literal["full", "contained", "filtered"] = Field(
         default="filtered", description="Weakest sandbox level under which a worker agrees to start."

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import case, func, select
+from sqlalchemy import case, func, literal, select
 
 from app.db import Session
 from app.domain.difficulty import BROAD
-from app.features.runs.queries import arm_of_variant, broad_bin, measured_by_run, usable_variant
+from app.features.runs.queries import arm_of_variant, broad_bin, measured_by_run, unstarted, usable_variant
 from app.models import Chain, Growth, Incident, LaneSlot, Measurement, Run, Seed, Variant
 
 
@@ -93,7 +93,10 @@ def rate_counts(session: Session, run_id: int, arm: str) -> list[tuple[float, in
 
 @dataclass(frozen=True, slots=True)
 class ChainCount:
-    """Chains of one arm, environment and state: `held` of them are driven now, and `turns` are done by all together."""
+    """Chains of one arm, environment and state: `held` of them are driven now, and `turns` are done by all together.
+
+    The state of those that no room was left for is `unstarted` here.
+    """
 
     arm: str
     environment: str
@@ -104,17 +107,13 @@ class ChainCount:
 
 
 def chain_counts(session: Session, run_id: int) -> list[ChainCount]:
+    state = case((unstarted(), literal("unstarted")), else_=Chain.state)
     rows = session.execute(
         select(
-            Chain.arm,
-            Chain.environment,
-            Chain.state,
-            func.count(),
-            func.count(Chain.owner),
-            func.sum(Chain.next_turn - 1),
+            Chain.arm, Chain.environment, state, func.count(), func.count(Chain.owner), func.sum(Chain.next_turn - 1)
         )
         .where(Chain.run_id == run_id)
-        .group_by(Chain.arm, Chain.environment, Chain.state)
+        .group_by(Chain.arm, Chain.environment, state)
         .order_by(Chain.arm, Chain.environment)
     )
     return [ChainCount(*row) for row in rows]
@@ -128,15 +127,19 @@ def request_counts(session: Session, run_id: int) -> dict[str, int]:
     return {row.state: row.number for row in rows}
 
 
-def stop_reasons(session: Session, run_id: int) -> list[tuple[str, str, int]]:
-    """(arm, reason, number of chains) of the chains that are over."""
+def stop_reasons(session: Session, run_id: int) -> list[tuple[str, str, int, int]]:
+    """(arm, reason, number of chains, turns done by them all) of the chains that are over.
+
+    Those that were never begun are left out of the number.
+    """
+    begun = func.count().filter(~unstarted())
     rows = session.execute(
-        select(Chain.arm, Chain.stop_reason, func.count())
+        select(Chain.arm, Chain.stop_reason, begun, func.sum(Chain.next_turn - 1))
         .where(Chain.run_id == run_id, Chain.state != "open")
         .group_by(Chain.arm, Chain.stop_reason)
         .order_by(Chain.arm.desc(), func.count().desc(), Chain.stop_reason)
     )
-    return [(arm, reason, count) for arm, reason, count in rows]
+    return [(arm, reason, count, turns) for arm, reason, count, turns in rows]
 
 
 def chain_coverage(session: Session, run_id: int) -> list[tuple[str, frozenset[str], int]]:

@@ -87,7 +87,7 @@ class Grower:
                 raise _gravest(errors)
             await self._write(stages.save_turn, turn)
             turn += 1
-        return "turns_used" if turn > self._course.last_turn else "strategy_ended"
+        return self._course.end(turn, self._variants)
 
     def _before(self, place: Place) -> list[StoredVariant]:
         return self._course.before(place, self._variants)

@@ -15,6 +15,7 @@ from app.errors import Conflict, NotFound
 from app.events import publish
 from app.features.runs import queries, stages
 from app.features.runs.finish import lock_run
+from app.features.runs.prices import prices_of
 from app.features.runs.schemas import ModelChoice, RunConfig
 from app.features.runs.size import size_of
 from app.jobs import LANE, enqueue
@@ -24,7 +25,8 @@ from app.models import LaneSlot, Run
 def create(session: Session, actor: Actor, config: RunConfig) -> Run:
     """Writes the run with its chains and sends its lanes after the commit.
 
-    Raises InvalidInput where the seed set is unknown or too small, or the run would be too large.
+    Raises InvalidInput where the seed set is unknown or too small, where the run would be too large, and where it caps
+    money while its models have no prices.
     """
     actor.require(Role.MEMBER)
     queries.hold_seed_set(session, actor.workspace_id, config.seeds.set)
@@ -34,6 +36,7 @@ def create(session: Session, actor: Actor, config: RunConfig) -> Run:
         workspace_id=actor.workspace_id,
         name=config.name or f"{size.seed_set.name}, {_listed(config.environments)}",
         config=config.model_dump(mode="json"),
+        prices=prices_of(config).model_dump(mode="json"),
         seed_set_id=size.seed_set.id,
         teacher_profile_id=_profile(session, actor.workspace_id, "teacher", config.teacher),
         student_profile_id=_profile(session, actor.workspace_id, "student", config.student),

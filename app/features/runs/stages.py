@@ -70,6 +70,12 @@ def _fence(session: Session, claim: Claim, turn: int) -> None:
         raise _lost(claim)
 
 
+def _spend(session: Session, claim: Claim, **amounts: int) -> None:
+    """Adds to what the claimed row has spent; with what spent it, or not at all."""
+    values = {f"{name}_": amounts.get(name, 0) for name in statements.SPENT}
+    session.execute(statements.SPEND[claim.leased], values | {"id_": claim.leased_id})
+
+
 def _lost(claim: Claim) -> LeaseLost:
     return LeaseLost(f"{claim.name} is driven by another lane now.".capitalize())
 
@@ -193,6 +199,7 @@ def save_proposal(
     if created is None:
         where = {"chain_": claim.chain_id, "turn_": place.turn, "branch_": place.branch}
         return int(session.execute(statements.VARIANT_AT, where).scalar_one())
+    _spend(session, claim, teacher_prompt_tokens=reply.prompt_tokens, teacher_completion_tokens=reply.completion_tokens)
     if parent is not None:
         session.execute(statements.GROW_ANCESTORS, {"chain_": claim.chain_id, "path_": path})
     return int(created)
@@ -294,6 +301,13 @@ def save_attempts(
         },
     )
     session.execute(statements.SET_ATTEMPTED, {"variant_": variant_id})
+    _spend(
+        session,
+        claim,
+        student_prompt_tokens=sum(reply.prompt_tokens for reply in replies),
+        student_completion_tokens=sum(reply.completion_tokens for reply in replies),
+        attempts=len(replies),
+    )
 
 
 def save_judgements(

@@ -53,7 +53,6 @@ class RunPage:
     bins: Sequence[str]
     environments: dict[str, str]
     newest: Sequence[ChainLine]
-    ends: Sequence[tuple[str, str, int]]
     invalid: Stack
     strategy: str
     teacher: ModelProfile
@@ -82,7 +81,6 @@ def run_page(request: Request, work: Work, member: Member, pages: PagesDep, run_
         bins=BINS,
         environments={name: environment.title for name, environment in registry.environments().items()},
         newest=[run_figures.chain_line(chain, config) for chain in figures.newest_chains(work, run.id)],
-        ends=figures.stop_reasons(work, run.id),
         invalid=charts.stack(
             (
                 code.replace("_", " "),

@@ -1,0 +1,73 @@
+"""What a run has spent, and which of its caps that reaches."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import func, select
+
+from app.db import Session
+from app.features.runs.prices import Prices
+from app.features.runs.schemas import Caps
+from app.features.runs.statements import SPENT
+from app.models import Chain, Growth, Run
+
+CAPS = ("tokens", "attempts", "hours", "money")
+
+
+@dataclass(frozen=True, slots=True)
+class Spending:
+    """Tokens and attempts are those of the replies that the ledger holds; `money` is None without prices."""
+
+    teacher_prompt_tokens: int  # these five in the order of statements.SPENT
+    teacher_completion_tokens: int
+    student_prompt_tokens: int
+    student_completion_tokens: int
+    attempts: int
+    hours: float
+    money: float | None
+    currency: str
+
+    @property
+    def tokens(self) -> int:
+        return (
+            self.teacher_prompt_tokens
+            + self.teacher_completion_tokens
+            + self.student_prompt_tokens
+            + self.student_completion_tokens
+        )
+
+    def of(self, cap: str) -> float:
+        """The amount that a cap bounds."""
+        return float(getattr(self, cap) or 0.0)
+
+
+def spending(session: Session, run: Run, leased: type[Chain] | type[Growth] = Chain) -> Spending:
+    """Of the run's own chains in both arms; with Growth of what people asked for, which takes no hours of its own."""
+    amounts = (func.coalesce(func.sum(getattr(leased, name)), 0) for name in SPENT)
+    counts = [int(amount) for amount in session.execute(select(*amounts).where(leased.run_id == run.id)).one()]
+    hours = _hours(session, run) if leased is Chain else 0.0
+    prices = Prices.model_validate(run.prices)
+    told, written, read, answered, attempts = counts
+    return Spending(told, written, read, answered, attempts, hours, _money(prices, counts, hours), prices.currency)
+
+
+def _hours(session: Session, run: Run) -> float:
+    """By the database's clock at both ends."""
+    lasted = func.extract("epoch", func.coalesce(Run.finished_at, func.now()) - Run.created_at)
+    return float(session.execute(select(lasted).where(Run.id == run.id)).scalar_one()) / 3600
+
+
+def _money(prices: Prices, counts: Sequence[int], hours: float) -> float | None:
+    teacher, student = prices.teacher, prices.student
+    if teacher is None or student is None:
+        return None
+    per_million = (teacher.prompt, teacher.completion, student.prompt, student.completion)
+    tokens = sum(price * count for price, count in zip(per_million, counts, strict=False)) / 1e6
+    return tokens + hours * (teacher.hour + student.hour)
+
+
+def reached(caps: Caps, spent: Spending) -> str | None:
+    """The first cap that is used up."""
+    return next((name for name in CAPS if (cap := getattr(caps, name)) is not None and spent.of(name) >= cap), None)
