@@ -1,4 +1,4 @@
-"""Why chains end, and runs, in words."""
+"""Why chains end, and what a run may spend, in words."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ from app.features.runs.schemas import Caps, RunConfig
 def amount(cap: str, value: float, currency: str) -> str:
     """An amount as a cap bounds it: 2,000,000 tokens, 1.5 h, 20.00 USD."""
     if cap == "money":
-        return f"{value:,.2f} {currency}".strip()
-    return f"{value:,.2f} h" if cap == "hours" else f"{value:,.0f} {cap}"
+        figure = f"{value:,.2f}" if value >= 1 or not value else f"{value:.2g}"
+        return f"{figure} {currency}".strip()
+    return f"{value:.3g} h" if cap == "hours" else f"{value:,.0f} {cap}"
 
 
 def caps_of(caps: Caps) -> dict[str, float]:

@@ -58,7 +58,12 @@ class ModelChoice(_Strict):
 class Goal(_Strict):
     """Enough: so many usable variants in each of these broad bins, in every environment."""
 
-    usable: int = Field(ge=1, le=1_000_000, description="Usable variants wanted per environment and bin.")
+    usable: int = Field(
+        ge=1,
+        le=1_000_000,
+        title="Goal: usable variants",
+        description="In each environment and bin; then no further seeds are taken.",
+    )
     bins: list[str] = Field(
         default_factory=lambda: [bin_.name for bin_ in BROAD if bin_.name in COMPLETE],
         min_length=1,
@@ -79,22 +84,46 @@ class Goal(_Strict):
 class Caps(_Strict):
     """The most that a run may spend; what is left out is not bounded. See app.features.runs.limits."""
 
-    tokens: int | None = Field(default=None, ge=1, lt=2**63, description="Prompt and completion, of both models.")
-    attempts: int | None = Field(default=None, ge=1, lt=2**63, description="Student attempts.")
+    tokens: int | None = Field(
+        default=None, ge=1, lt=2**63, title="Cap on tokens", description="Prompt and completion, of both models."
+    )
+    attempts: int | None = Field(
+        default=None, ge=1, lt=2**63, title="Cap on attempts", description="By the student, in both arms."
+    )
     hours: float | None = Field(
-        default=None, gt=0, le=100_000, allow_inf_nan=False, description="Since its start, pauses included."
+        default=None,
+        gt=0,
+        le=100_000,
+        allow_inf_nan=False,
+        title="Cap on hours",
+        description="Since its start, pauses included.",
     )
     money: float | None = Field(
-        default=None, gt=0, le=1e12, allow_inf_nan=False, description="Needs prices of both models in CAIRN_PRICES."
+        default=None,
+        gt=0,
+        le=1e12,
+        allow_inf_nan=False,
+        title="Cap on money",
+        description="By the prices in CAIRN_PRICES.",
     )
 
 
 class EarlyStop(_Strict):
     """When a chain of the run's own arm goes nowhere and leaves its other turns unspent; never, unless it is set."""
 
-    invalid: int | None = Field(default=None, ge=2, le=64, description="After so many invalid proposals in a row.")
+    invalid: int | None = Field(
+        default=None,
+        ge=2,
+        le=64,
+        title="Give up a chain after",
+        description="Invalid proposals in a row; never when left empty.",
+    )
     unmoved: int | None = Field(
-        default=None, ge=2, le=64, description="After so many turns in a row that none, or all, of the attempts solved."
+        default=None,
+        ge=2,
+        le=64,
+        title="Or after",
+        description="Turns in a row that no attempt solved, or every one; never when left empty.",
     )
 
 

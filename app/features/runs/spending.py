@@ -11,7 +11,7 @@ from app.db import Session
 from app.features.runs.prices import Prices
 from app.features.runs.schemas import Caps
 from app.features.runs.statements import SPENT
-from app.models import Chain, Growth, Run
+from app.models import Chain, Run
 
 CAPS = ("tokens", "attempts", "hours", "money")
 
@@ -43,20 +43,17 @@ class Spending:
         return float(getattr(self, cap) or 0.0)
 
 
-def spending(session: Session, run: Run, leased: type[Chain] | type[Growth] = Chain) -> Spending:
-    """Of the run's own chains in both arms; with Growth of what people asked for, which takes no hours of its own."""
-    amounts = (func.coalesce(func.sum(getattr(leased, name)), 0) for name in SPENT)
-    counts = [int(amount) for amount in session.execute(select(*amounts).where(leased.run_id == run.id)).one()]
-    hours = _hours(session, run) if leased is Chain else 0.0
-    prices = Prices.model_validate(run.prices)
-    told, written, read, answered, attempts = counts
-    return Spending(told, written, read, answered, attempts, hours, _money(prices, counts, hours), prices.currency)
-
-
-def _hours(session: Session, run: Run) -> float:
-    """By the database's clock at both ends."""
+def spending(session: Session, run: Run) -> Spending:
+    """Of the run's own chains in both arms; what people asked for beside them is within no cap."""
+    # The hours are by the database's clock at both ends.
     lasted = func.extract("epoch", func.coalesce(Run.finished_at, func.now()) - Run.created_at)
-    return float(session.execute(select(lasted).where(Run.id == run.id)).scalar_one()) / 3600
+    hours = select(lasted / 3600).where(Run.id == run.id).scalar_subquery()
+    amounts = (func.coalesce(func.sum(getattr(Chain, name)), 0) for name in SPENT)
+    *counts, since = session.execute(select(*amounts, hours).where(Chain.run_id == run.id)).one()
+    told, written, read, answered, attempts = map(int, counts)
+    prices = Prices.model_validate(run.prices)
+    money = _money(prices, (told, written, read, answered), float(since))
+    return Spending(told, written, read, answered, attempts, float(since), money, prices.currency)
 
 
 def _money(prices: Prices, counts: Sequence[int], hours: float) -> float | None:
@@ -64,7 +61,7 @@ def _money(prices: Prices, counts: Sequence[int], hours: float) -> float | None:
     if teacher is None or student is None:
         return None
     per_million = (teacher.prompt, teacher.completion, student.prompt, student.completion)
-    tokens = sum(price * count for price, count in zip(per_million, counts, strict=False)) / 1e6
+    tokens = sum(price * count for price, count in zip(per_million, counts, strict=True)) / 1e6
     return tokens + hours * (teacher.hour + student.hour)
 
 

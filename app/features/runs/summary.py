@@ -10,7 +10,7 @@ from app.db import Session
 from app.domain.difficulty import BROAD, COMPLETE
 from app.features.runs import figures
 from app.features.runs.arms import ARMS, ASKED, plan_of
-from app.features.runs.ends import caps_of, chain_end
+from app.features.runs.ends import amount, caps_of, chain_end
 from app.features.runs.figures import Cell, ChainCount, IncidentGroup
 from app.features.runs.goals import GoalState, goal_states
 from app.features.runs.schemas import RunConfig
@@ -107,6 +107,18 @@ class RunSummary:
         return (self.main, self.baseline) if self.baseline else (self.main,)
 
     @property
+    def ended_because(self) -> str:
+        """Why a finished run has grown no more, where its goal or a cap had a say in it."""
+        if self.state != "finished":
+            return ""
+        if cap := self.capped_by:
+            most, spent = (amount(cap, value, self.spent.currency) for value in (self.caps[cap], self.spent.of(cap)))
+            return f"Stopped at its cap of {most}: {spent} spent, with what was under way."
+        if unmet := [goal.environment for goal in self.goals if goal.met_at is None]:
+            return f"All seeds were used, and the goal was not met in {', '.join(unmet)}."
+        return "Stopped with its goal met." if self.goals else ""
+
+    @property
     def progress(self) -> float:
         """How near its end is, 0 to 1: by turns done, or by its goal or the cap that it will meet first."""
         if self.state == "finished":
@@ -118,7 +130,7 @@ class RunSummary:
 
 
 def summarise(session: Session, run: Run) -> RunSummary:
-    """Nine queries, whatever the size of the run; one more where it has a goal."""
+    """Eight queries, whatever the size of the run; one more where it has a goal."""
     cells = figures.cells(session, run.id)
     chains = figures.chain_counts(session, run.id)
     coverage = figures.chain_coverage(session, run.id)

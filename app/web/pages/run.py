@@ -13,6 +13,7 @@ from app import registry
 from app.domain.actor import Role
 from app.errors import NotFound
 from app.features.runs import feed, figures, queries, service
+from app.features.runs.ends import amount
 from app.features.runs.figures import Pace
 from app.features.runs.schemas import RunConfig, to_yaml
 from app.features.runs.summary import BINS, RunSummary, summarise
@@ -21,7 +22,7 @@ from app.web import charts, run_figures
 from app.web.charts import Histogram, Stack, YieldChart
 from app.web.deps import Id, Member, PagesDep, Work
 from app.web.render import redirect
-from app.web.run_figures import Arm, ChainLine, FunnelRow
+from app.web.run_figures import Arm, ChainLine, FunnelRow, Meter
 
 NAV = None
 router = APIRouter()
@@ -45,6 +46,8 @@ class RunPage:
     config: RunConfig
     summary: RunSummary
     arms: Sequence[Arm]
+    meters: Sequence[Meter]
+    money: str
     funnels: Sequence[Sequence[FunnelRow]]
     pace: Pace | None
     seconds_left: float | None
@@ -73,6 +76,8 @@ def run_page(request: Request, work: Work, member: Member, pages: PagesDep, run_
         config=config,
         summary=summary,
         arms=arms,
+        meters=run_figures.meters(summary),
+        money="" if summary.spent.money is None else amount("money", summary.spent.money, summary.spent.currency),
         funnels=run_figures.funnels(run.id, arms, asked),
         pace=pace,
         seconds_left=run_figures.seconds_left(summary, config, pace) if pace else None,

@@ -12,12 +12,14 @@ from starlette.responses import Response
 
 from app import registry
 from app.domain.actor import Role
+from app.domain.difficulty import COMPLETE
 from app.errors import InvalidForm, InvalidInput, NotFound
 from app.features.runs import form, queries, service
 from app.features.runs.form import Field
 from app.features.runs.presets import PRESETS
 from app.features.runs.schemas import RunConfig, from_yaml, parse, to_yaml
 from app.features.runs.size import RunSize, size_of
+from app.features.runs.summary import BINS
 from app.features.seeds.queries import sets
 from app.features.seeds.schemas import SetRow
 from app.models import Seed
@@ -48,6 +50,8 @@ class NewRunPage:
     values: Mapping[str, str]
     errors: Mapping[str, str]
     chosen: Sequence[str]
+    bins: Sequence[tuple[str, str]]
+    chosen_bins: Sequence[str]
     start: str
     presets: Sequence[str]
     seed_sets: Sequence[SetRow]
@@ -56,6 +60,7 @@ class NewRunPage:
     strategies: Sequence[tuple[str, str]]
     models: Sequence[tuple[str, Sequence[Field]]]
     refinement: Sequence[Field]
+    limits: Sequence[Field]
     size: RunSize | None
     first: Sequence[Seed]
     yaml: str
@@ -68,6 +73,7 @@ class Draft:
 
     values: dict[str, str]
     chosen: Sequence[str]
+    bins: Sequence[str] = ()
     start: str = ""
     errors: Mapping[str, str] = field(default_factory=dict)
     yaml: str = ""
@@ -76,12 +82,13 @@ class Draft:
     @classmethod
     def of(cls, config: RunConfig, *, start: str = "", yaml: str = "", note: str = "") -> Draft:
         values = form.values_of(config.model_dump(mode="json"))
-        return cls(values, config.environments, start, yaml=yaml, note=note)
+        bins = config.until.bins if config.until else ()
+        return cls(values, config.environments, bins, start, yaml=yaml, note=note)
 
     def pairs(self) -> list[tuple[str, str]]:
-        return [(k, v) for k, v in self.values.items() if k != "environments"] + [
-            ("environments", name) for name in self.chosen
-        ]
+        plain = [(k, v) for k, v in self.values.items() if k not in ("environments", "until.bins")]
+        lists = (("environments", self.chosen), ("until.bins", self.bins))
+        return plain + [(name, value) for name, values in lists for value in values]
 
 
 async def _read_form(request: Request) -> AsyncIterator[FormData]:
@@ -118,7 +125,7 @@ def start_run(request: Request, work: Work, member: Member, pages: PagesDep, typ
     member.require(Role.MEMBER)
     pairs = [(k, v) for k, v in typed.multi_items() if k not in _CONTROL and isinstance(v, str)]
     action, text = str(typed.get("action", "launch")), str(typed.get("yaml", ""))
-    draft = Draft(dict(pairs), [v for k, v in pairs if k == "environments"], yaml=text)
+    draft = Draft(dict(pairs), _all(pairs, "environments"), _all(pairs, "until.bins"), yaml=text)
     try:
         if action == "load":
             draft = Draft.of(_read_yaml(text), yaml=text, note="Read. Nothing has been launched yet.")
@@ -133,6 +140,10 @@ def start_run(request: Request, work: Work, member: Member, pages: PagesDep, typ
     status = 422 if draft.errors else 200
     context = _page(work, member.workspace_id, draft)
     return pages.render(request, "run_new/page.html", context, block="form", status=status)
+
+
+def _all(pairs: Sequence[tuple[str, str]], name: str) -> list[str]:
+    return [v for k, v in pairs if k == name]
 
 
 def _at_fields(error: InvalidInput) -> Mapping[str, str]:
@@ -182,6 +193,8 @@ def _page(work: Work, workspace_id: int, draft: Draft) -> NewRunPage:
         values=values,
         errors=errors,
         chosen=draft.chosen,
+        bins=[(name, name) for name in BINS],
+        chosen_bins=draft.bins or sorted(COMPLETE, key=BINS.index),
         start=draft.start,
         presets=list(PRESETS),
         seed_sets=seed_sets,
@@ -193,6 +206,7 @@ def _page(work: Work, workspace_id: int, draft: Draft) -> NewRunPage:
         strategies=[(name, strategy.title) for name, strategy in registry.strategies().items()],
         models=[(role, form.engine_fields(role, engine, values, errors)) for role, engine in engines.items()],
         refinement=form.refinement_fields(values, errors),
+        limits=form.limit_fields(values, errors),
         size=size,
         first=first,
         yaml=draft.yaml,

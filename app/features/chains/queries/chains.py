@@ -12,7 +12,7 @@ from app.db import Session
 from app.domain.difficulty import BROAD, COMPLETE, NARROW
 from app.features.chains.filters import ChainFilter
 from app.features.chains.schemas import ChainRow, RunFacts
-from app.features.runs.queries import broad_bin, measured_by_run, usable_variant
+from app.features.runs.queries import broad_bin, measured_by_run, unstarted, usable_variant
 from app.models import Chain, Growth, Measurement, Run, Seed, Variant
 
 _EASIEST_FIRST = [bin_.name for bin_ in BROAD]
@@ -99,7 +99,9 @@ def chain_filter(run_id: int, wanted: ChainFilter) -> list[ColumnElement[bool]]:
         Chain.state: wanted.state,
         Chain.stop_reason: wanted.stop,
     }
-    return [Chain.run_id == run_id] + [column == value for column, value in columns.items() if value is not None]
+    which = [Chain.run_id == run_id] + [column == value for column, value in columns.items() if value is not None]
+    # Chains that no room was left for are listed where somebody asks for them: there may be very many.
+    return which if wanted.state or wanted.stop else [*which, ~unstarted()]
 
 
 @dataclass(frozen=True, slots=True)
