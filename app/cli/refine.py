@@ -60,6 +60,9 @@ def command(
     max_money: Annotated[float | None, typer.Option(help="Stop at so much money, by CAIRN_PRICES.")] = None,
     seed: Annotated[int | None, typer.Option(help="Random seed: the same seed gives the same run.")] = None,
     name: Annotated[str | None, typer.Option(help="What the run is called.")] = None,
+    preview: Annotated[
+        bool, typer.Option("--preview", help="Grow five seeds only, and estimate what the whole run would take.")
+    ] = False,
     out: Annotated[Path | None, typer.Option(help="Folder for the usable variants as JSONL and Parquet.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON on stdout.")] = False,
     print_config: Annotated[bool, typer.Option(help="Print the resulting settings as YAML and stop.")] = False,
@@ -94,7 +97,7 @@ def command(
         if print_config:
             typer.echo(to_yaml(run_config), nl=False)
             return None
-        return await _run(actor, run_config, out)
+        return await _run(actor, run_config, out, preview=preview)
 
     summary = context.with_databases(work)
     if summary is None:
@@ -154,10 +157,10 @@ def _seed_set(actor: Actor, named: str) -> str:
         return import_path(session, actor, Path(named)).name
 
 
-async def _run(actor: Actor, config: RunConfig, out: Path | None) -> RunSummary:
+async def _run(actor: Actor, config: RunConfig, out: Path | None, *, preview: bool) -> RunSummary:
     """Starts the run, drives it from processes of our own beside any workers, and follows it to its end."""
     console = Console(stderr=True, highlight=False)
-    run_id = await asyncio.to_thread(_start, actor, config)
+    run_id = await asyncio.to_thread(_start, actor, config, preview)
     summary = await driven(run_id, show.follow(run_id, console))
     if out is not None:
         for path in await asyncio.to_thread(_export, actor, run_id, out):
@@ -165,9 +168,9 @@ async def _run(actor: Actor, config: RunConfig, out: Path | None) -> RunSummary:
     return summary
 
 
-def _start(actor: Actor, config: RunConfig) -> int:
+def _start(actor: Actor, config: RunConfig, preview: bool) -> int:
     with unit_of_work() as session:
-        return service.create(session, actor, config).id
+        return (service.preview if preview else service.create)(session, actor, config).id
 
 
 def _export(actor: Actor, run_id: int, out: Path) -> list[Path]:

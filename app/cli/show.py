@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from app.cli import show_limits
 from app.db import unit_of_work
 from app.domain.difficulty import wilson
 from app.features.runs import queries
-from app.features.runs.ends import amount
-from app.features.runs.goals import GoalState
 from app.features.runs.summary import BINS, ArmSummary, RunSummary, summarise
 
 OVER = frozenset({"finished", "cancelled", "paused"})
@@ -57,7 +55,7 @@ def print_summary(summary: RunSummary, console: Console) -> None:
         console.print(f"  {summary.error}", style="red", markup=False)
     if summary.ended_because:
         console.print(f"  {summary.ended_because}", markup=False)
-    console.print(f"  {_spent(summary)}", markup=False)
+    console.print(f"  {show_limits.spent(summary)}", markup=False)
     main, baseline = summary.main, summary.baseline
     console.print(f"  {main.usable} usable variants from {main.proposals} proposals: {_yield(main)}")
     if baseline:
@@ -77,7 +75,9 @@ def print_summary(summary: RunSummary, console: Console) -> None:
     )
     console.print(_table(main))
     if summary.goals:
-        console.print(_goals(summary.goals))
+        console.print(show_limits.goals(summary.goals))
+    if summary.estimate:
+        console.print(show_limits.estimate(summary.estimate))
     for end in summary.ends:
         if end.turns_unspent:
             arm = "single-turn chains" if end.arm == "baseline" else "chains"
@@ -106,29 +106,6 @@ def _table(arm: ArmSummary) -> Table:
     for environment, bins in arm.usable_by_environment.items():
         counts = [bins[name] for name in (*BINS, "")]
         table.add_row(environment, *map(str, counts), str(sum(counts)))
-    return table
-
-
-def _spent(summary: RunSummary) -> str:
-    """Every cap with what is spent of it, and tokens and money where there are any."""
-    spent = summary.spent
-    shown = dict.fromkeys([*summary.caps, *(["tokens"] if spent.tokens else [])])
-    shown |= {} if spent.money is None else {"money": None}
-    amounts = [amount(name, spent.of(name), spent.currency) for name in shown]
-    caps = [f" of {amount(name, summary.caps[name], spent.currency)}" if name in summary.caps else "" for name in shown]
-    listed = ", ".join(figure + cap for figure, cap in zip(amounts, caps, strict=True))
-    return f"spent: {listed or f'{spent.attempts:,} attempts'}"
-
-
-def _goals(goals: Sequence[GoalState]) -> Table:
-    table = Table(title="Goal", title_justify="left", box=None, pad_edge=False, padding=(0, 2))
-    table.add_column("environment")
-    for name in (*goals[0].usable, "chains"):
-        table.add_column(name, justify="right")
-    for goal in goals:
-        counts = [f"{count} of {goal.wanted}" for count in goal.usable.values()]
-        met = f", met after {goal.chains_to_meet}" if goal.met_at else ""
-        table.add_row(goal.environment, *counts, f"{goal.chains}{met}")
     return table
 
 

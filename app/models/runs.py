@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Annotated
 
 from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, UniqueConstraint, text
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.models.base import Base, Key, Now, WorkspaceId
@@ -50,7 +51,7 @@ class Run(Base):
     state: Mapped[str] = mapped_column(default="running")
     config: Mapped[dict[str, object]]
     prices: Mapped[dict[str, object]] = mapped_column(default=dict, server_default=text("'{}'::jsonb"))
-    previews: Mapped[dict[str, object] | None]
+    previews: Mapped[dict[str, object] | None] = mapped_column(JSONB(none_as_null=True))
     seed_set_id: Mapped[int] = mapped_column(ForeignKey("seed_set.id"))
     teacher_profile_id: Mapped[int] = mapped_column(ForeignKey("model_profile.id"))
     student_profile_id: Mapped[int] = mapped_column(ForeignKey("model_profile.id"))

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import update
 
 from app.db import unit_of_work
-from app.domain.actor import Actor
+from app.domain.actor import Actor, Role
 from app.features.runs.schemas import from_yaml
 from app.models import Chain, Run, SeedSet
 from tests.support import builders
@@ -147,3 +147,71 @@ def test_money_stands_beside_tokens_where_there_are_prices(page: Visitor, make: 
     chains = text.count("EUR</b>")
     assert chains >= 2
     assert "EUR</b> of 8.00 EUR" in text
+
+
+# --- previews ------------------------------------------------------------------------------------------------------
+
+
+def test_a_preview_starts_from_the_form_and_leads_to_the_whole_run(page: Visitor, seeds: SeedSet) -> None:
+    answer = page.submit("/runs/new", small(seeds, action="preview", name="Mine", **LIMITS))
+    assert (answer.status_code, answer.headers["location"]) == (303, "/runs/1")
+    text = page.get("/runs/1").text
+    assert "Preview: Mine" in text
+    assert "Shown once two seeds are grown to their end" in text
+    assert 'action="/runs/1/whole"' in text
+    clone = page.get("/runs/new?from=1").text
+    assert value(clone, "until.usable") == "3", "what a preview leaves out is there again"
+    assert value(clone, "seeds.count") == ""
+    whole = page.submit("/runs/1/whole")
+    assert (whole.status_code, whole.headers["location"]) == (303, "/runs/2")
+    config = page.get("/api/v1/runs/2").json()["config"]
+    assert config["until"]["usable"] == 3
+    assert page.submit("/runs/2/whole").status_code == 409
+    assert "/whole" not in page.get("/runs/2").text
+
+
+def test_a_preview_shows_every_estimate_with_its_interval_and_n(
+    page: Visitor, make: Callable[..., int], seeds: SeedSet
+) -> None:
+    run_id = make(caps={"attempts": 10})
+    with unit_of_work() as session:
+        run = session.get_one(Run, run_id)
+        run.previews = run.config | {"seeds": {"set": "functions"}}
+        session.execute(update(Chain).values(state="finished", attempts=20))
+    data, text = page.get(f"/api/v1/runs/{run_id}").json(), page.get(f"/runs/{run_id}").text
+    found = data["summary"]["estimate"]
+    assert data["previews"]["seeds"]["set"] == "functions"
+    assert found["measured"] >= 2
+    assert f"From n = {found['measured']} seeds" in text
+    for name in ("Teacher calls", "Student attempts", "Time", "Usable variants", "Usable per teacher call"):
+        assert re.search(
+            rf'<th scope="row">{name}</th><td class="num">[\d.].*?</td><td class="num">.* to .*</td>', text
+        )
+    assert "It would stop at its cap on attempts" in text
+
+
+def test_the_api_starts_previews_and_whole_runs(page: Visitor, seeds: SeedSet, api_token: str) -> None:
+    headers = {"Authorization": f"Bearer {api_token}"}
+    body = {"seeds": {"set": "functions"}, "environments": ["deduction"], "caps": {"tokens": 5}}
+    preview = page.post("/api/v1/runs/preview", json=body, headers=headers)
+    assert preview.status_code == 201
+    assert preview.json()["previews"]["seeds"]["count"] is None
+    assert preview.json()["summary"]["estimate"] is None
+    whole = page.post(f"/api/v1/runs/{preview.json()['id']}/whole", headers=headers)
+    assert whole.status_code == 201
+    assert whole.json()["previews"] is None
+    assert page.post(f"/api/v1/runs/{whole.json()['id']}/whole", headers=headers).status_code == 409
+    assert page.post("/api/v1/runs/preview", json=body | {"turns": 0}, headers=headers).status_code == 422
+
+
+def test_others_and_viewers_start_no_whole_run(
+    page: Visitor, ada: Actor, seeds: SeedSet, signed_in: Callable[[Actor], Visitor]
+) -> None:
+    page.submit("/runs/new", small(seeds, action="preview"))
+    with unit_of_work() as session:
+        viewer = builders.member(session, ada, "Vera", Role.VIEWER)
+        stranger = builders.owner(session, "Sam")
+    looking = signed_in(viewer)
+    assert "/whole" not in looking.get("/runs/1").text
+    assert looking.submit("/runs/1/whole").status_code == 403
+    assert signed_in(stranger).submit("/runs/1/whole").status_code == 404

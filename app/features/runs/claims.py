@@ -329,7 +329,7 @@ def others_wait(session: Session, run_id: int) -> bool:
 
 
 def smaller_waits(session: Session, run_id: int, owner: str) -> bool:
-    """Whether this lane should give way: a run with fewer open chains than ours has no lane at all.
+    """Whether this lane should give way: a run with fewer open chains than ours, or a preview, has no lane at all.
 
     Only one lane of a run does: the one in its highest slot.
     """
@@ -341,6 +341,10 @@ def smaller_waits(session: Session, run_id: int, owner: str) -> bool:
     waiting = [other for other, _ in free_slots(session) if other not in served]
     if not waiting:
         return False
+    looked_at = select(Run.id).where(Run.id.in_([run_id, *waiting]), Run.previews.is_not(None))
+    previews = set(session.execute(looked_at).scalars())
+    if run_id not in previews and previews:
+        return True
     counted = session.execute(
         select(Chain.run_id, func.count().label("number"))
         .where(Chain.run_id.in_([run_id, *waiting]), Chain.state == "open")

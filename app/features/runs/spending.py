@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import func, select
 
+from app.config import Price
 from app.db import Session
 from app.features.runs.prices import Prices
 from app.features.runs.schemas import Caps
@@ -56,13 +57,17 @@ def spending(session: Session, run: Run) -> Spending:
     return Spending(told, written, read, answered, attempts, float(since), money, prices.currency)
 
 
-def _money(prices: Prices, counts: Sequence[int], hours: float) -> float | None:
-    teacher, student = prices.teacher, prices.student
-    if teacher is None or student is None:
-        return None
+def money_for_tokens(prices: Prices, counts: Sequence[int]) -> float:
+    """`counts` are the first four of statements.SPENT; a model without a price counts as free."""
+    teacher, student = prices.teacher or Price(), prices.student or Price()
     per_million = (teacher.prompt, teacher.completion, student.prompt, student.completion)
-    tokens = sum(price * count for price, count in zip(per_million, counts, strict=True)) / 1e6
-    return tokens + hours * (teacher.hour + student.hour)
+    return sum(price * count for price, count in zip(per_million, counts, strict=True)) / 1e6
+
+
+def _money(prices: Prices, counts: Sequence[int], hours: float) -> float | None:
+    if prices.teacher is None or prices.student is None:
+        return None
+    return money_for_tokens(prices, counts) + hours * (prices.teacher.hour + prices.student.hour)
 
 
 def reached(caps: Caps, spent: Spending) -> str | None:

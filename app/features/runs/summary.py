@@ -13,6 +13,7 @@ from app.features.runs.arms import ARMS, ASKED, plan_of
 from app.features.runs.ends import amount, caps_of, chain_end
 from app.features.runs.figures import Cell, ChainCount, IncidentGroup
 from app.features.runs.goals import GoalState, goal_states
+from app.features.runs.previews import Estimate, estimate
 from app.features.runs.schemas import RunConfig
 from app.features.runs.spending import CAPS, Spending, spending
 from app.models import Run
@@ -98,6 +99,7 @@ class RunSummary:
     caps: dict[str, float]  # those that are set
     spent: Spending
     capped_by: str  # the cap that stopped it: tokens, attempts, hours or money
+    estimate: Estimate | None  # of the whole run, where this is a preview
     incidents: tuple[IncidentGroup, ...]
     isolations: tuple[str, ...]
     lanes: int
@@ -130,7 +132,7 @@ class RunSummary:
 
 
 def summarise(session: Session, run: Run) -> RunSummary:
-    """Eight queries, whatever the size of the run; one more where it has a goal."""
+    """Eight queries, whatever the size of the run; more where it has a goal or is a preview."""
     cells = figures.cells(session, run.id)
     chains = figures.chain_counts(session, run.id)
     coverage = figures.chain_coverage(session, run.id)
@@ -156,6 +158,7 @@ def summarise(session: Session, run: Run) -> RunSummary:
         caps=caps_of(config.caps),
         spent=spending(session, run),
         capped_by=next((name for name in CAPS for _, reason, *_ in reasons if reason == f"cap_{name}"), ""),
+        estimate=estimate(session, run),
         incidents=tuple(figures.incident_groups(session, run.id)),
         isolations=tuple(sorted({cell.isolation for cell in cells} - {""})),
         lanes=figures.live_lanes(session, run.id),

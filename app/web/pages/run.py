@@ -101,6 +101,13 @@ def run_page(request: Request, work: Work, member: Member, pages: PagesDep, run_
     return pages.render(request, "run/page.html", context, block="live")
 
 
+@router.post("/runs/{run_id:int}/whole")
+def start_whole(work: Work, member: Member, run_id: Id) -> Response:
+    """Starts the run that a preview stands for."""
+    run = service.create_previewed(work, member, run_id)
+    return redirect(f"/runs/{run.id}", flash="The whole run has started.")
+
+
 @router.get("/runs/{run_id:int}/config.yaml")
 def run_yaml(work: Work, member: Member, run_id: Id) -> Response:
     run = _found(work, member.workspace_id, run_id)

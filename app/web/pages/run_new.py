@@ -17,6 +17,7 @@ from app.errors import InvalidForm, InvalidInput, NotFound
 from app.features.runs import form, queries, service
 from app.features.runs.form import Field
 from app.features.runs.presets import PRESETS
+from app.features.runs.previews import SEEDS
 from app.features.runs.schemas import RunConfig, from_yaml, parse, to_yaml
 from app.features.runs.size import RunSize, size_of
 from app.features.runs.summary import BINS
@@ -32,7 +33,6 @@ router = APIRouter()
 _CONTROL = frozenset({"csrf", "action", "yaml", "file"})
 _MAX_YAML = 1_000_000  # bytes
 _DEFAULT = "paper"
-_PREVIEWED = 5  # seeds
 _LISTED = 1_000  # seed sets, the newest
 
 
@@ -121,7 +121,9 @@ def new_run(
 
 @router.post("/runs/new")
 def start_run(request: Request, work: Work, member: Member, pages: PagesDep, typed: Typed) -> Response:
-    """`action` is launch, update (the fields that what was chosen asks for), yaml (write it) or load (read it)."""
+    """`action` is launch, preview (launch its first seeds alone), update (the fields that what was chosen asks for),
+    yaml (write it) or load (read it).
+    """
     member.require(Role.MEMBER)
     pairs = [(k, v) for k, v in typed.multi_items() if k not in _CONTROL and isinstance(v, str)]
     action, text = str(typed.get("action", "launch")), str(typed.get("yaml", ""))
@@ -132,6 +134,9 @@ def start_run(request: Request, work: Work, member: Member, pages: PagesDep, typ
         elif action == "launch":
             run = service.create(work, member, parse(form.to_data(pairs)))
             return redirect(f"/runs/{run.id}", flash="The run has started.")
+        elif action == "preview":
+            run = service.preview(work, member, parse(form.to_data(pairs)))
+            return redirect(f"/runs/{run.id}", flash="The preview has started.")
         elif action == "yaml":
             draft.yaml = to_yaml(parse(form.to_data(pairs)))
             draft.note = "Written: see below."
@@ -165,7 +170,7 @@ def _starting_point(work: Work, workspace_id: int, start: str) -> Draft:
         run = queries.run(work, workspace_id, int(start))
         if run is None:
             raise NotFound("There is no such run to start from.")
-        draft = Draft.of(service.config_of(run), start=f"run {run.id}, {run.name}")
+        draft = Draft.of(service.whole_config_of(run), start=f"run {run.id}, {run.name}")
         draft.values["name"] = ""
         return draft
     name = start or _DEFAULT
@@ -183,7 +188,7 @@ def _page(work: Work, workspace_id: int, draft: Draft) -> NewRunPage:
     try:
         config = parse(form.to_data(draft.pairs()))
         size = size_of(work, workspace_id, config)
-        first = queries.first_seeds(work, size.seed_set.id, config.seeds.skip, min(size.seeds, _PREVIEWED))
+        first = queries.first_seeds(work, size.seed_set.id, config.seeds.skip, min(size.seeds, SEEDS))
     except InvalidInput as error:
         # Before a launch, only what was typed is called wrong: what is still empty is not.
         errors = {k: v for k, v in _at_fields(error).items() if draft.values.get(k, "").strip()} | errors
