@@ -82,7 +82,7 @@ class Settings(BaseSettings):
     )
 
     prices: dict[str, Price] = Field(
-        default_factory=dict,
+        default={},
         description='What models cost, by name, as JSON: {"qwen3-8b": {"prompt": 0.1, "completion": 0.4}}, per million '
         'tokens; {"hour": 2.5} for servers of your own. A run keeps the prices that it started with.',
     )

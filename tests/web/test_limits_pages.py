@@ -11,7 +11,7 @@ from sqlalchemy import update
 from app.db import unit_of_work
 from app.domain.actor import Actor, Role
 from app.features.runs.schemas import from_yaml
-from app.models import Chain, Run, SeedSet
+from app.models import Chain, Run, SeedSet, Variant
 from tests.support import builders
 from tests.support.browsing import Visitor
 from tests.web.test_new_run import error_at, small, value
@@ -176,17 +176,17 @@ def test_a_preview_shows_every_estimate_with_its_interval_and_n(
     run_id = make(caps={"attempts": 10})
     with unit_of_work() as session:
         run = session.get_one(Run, run_id)
-        run.previews = run.config | {"seeds": {"set": "functions"}}
-        session.execute(update(Chain).values(state="finished", attempts=20))
+        run.previews = run.config | {"seeds": {"set": "functions"}, "environments": ["induction"]}
+        session.execute(update(Chain).values(state="finished", attempts=20, environment="induction"))
+        session.execute(update(Variant).values(environment="induction"))
     data, text = page.get(f"/api/v1/runs/{run_id}").json(), page.get(f"/runs/{run_id}").text
     found = data["summary"]["estimate"]
     assert data["previews"]["seeds"]["set"] == "functions"
     assert found["measured"] >= 2
     assert f"From n = {found['measured']} seeds" in text
     for name in ("Teacher calls", "Student attempts", "Time", "Usable variants", "Usable per teacher call"):
-        assert re.search(
-            rf'<th scope="row">{name}</th><td class="num">[\d.].*?</td><td class="num">.* to .*</td>', text
-        )
+        cells = r'<td class="num">[\d.].*?</td><td class="num">.* to .*</td>'
+        assert re.search(rf'<th scope="row">{name}</th>{cells}', text)
     assert "It would stop at its cap on attempts" in text
 
 
