@@ -87,9 +87,9 @@ def _run_with_kills(environment: dict[str, str], tmp_path: Path, run_id: int, ki
     return done
 
 
-def _compare(environment: dict[str, str], tmp_path: Path, kills: int, **config: object) -> None:
+def _compare(environment: dict[str, str], tmp_path: Path, kills: int, seeds_in_set: int = 3, **config: object) -> None:
     """As many runs as it takes for `kills` kills, which on a fast machine do not fit into one."""
-    actor = refining.owner_with_seeds(3)
+    actor = refining.owner_with_seeds(seeds_in_set)
     calm = refining.start(actor, **config)
     while refining.drive(calm):
         pass
@@ -108,6 +108,16 @@ def test_two_kills_change_no_result(
 ) -> None:
     monkeypatch.setattr(settings(), "worker_processes", 2)
     _compare(environment, tmp_path, kills=2)
+
+
+@pytest.mark.usefixtures("database", "broker")
+def test_kills_move_neither_where_a_goal_is_met_nor_where_chains_give_up(
+    environment: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(settings(), "worker_processes", 2)
+    monkeypatch.setattr(settings(), "lane_chains", 1)
+    limits = {"until": {"usable": 2, "bins": ["medium"]}, "early_stop": {"invalid": 2, "unmoved": 2}}
+    _compare(environment | {"CAIRN_LANE_CHAINS": "1"}, tmp_path, kills=2, seeds_in_set=12, **limits)
 
 
 @pytest.mark.usefixtures("database", "broker")

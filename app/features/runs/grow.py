@@ -25,7 +25,7 @@ from app.domain.tree import Brief, Node, PastTurn, Place, Step
 from app.errors import EngineError
 from app.features.grading.judging import judge
 from app.features.runs import stages
-from app.features.runs.asking import Asker, ContextOverflow, Patience, StageFailed
+from app.features.runs.asking import Asker, CapReached, ContextOverflow, Patience, StageFailed
 from app.features.runs.claims import Claim
 from app.features.runs.courses import course_of
 from app.features.runs.flow.limiter import Stopped
@@ -49,6 +49,7 @@ class Tools:
     student_profile_id: int
     patience: Patience
     stopping: asyncio.Event
+    spent: asyncio.Event  # a cap of the run is used up
     teaching: Role | None  # None where the engine bounds itself
     learning: Role | None
 
@@ -63,7 +64,7 @@ class Grower:
         self._environment = registry.environment(claim.environment)
         self._options = config.options_of(claim.environment)
         self._course = course_of(claim, config)
-        self._asker = Asker(claim, tools.ledger, tools.patience, tools.stopping)
+        self._asker = Asker(claim, tools.ledger, tools.patience, tools.stopping, tools.spent)
         self._variants: dict[Place, StoredVariant] = {}
 
     async def run(self) -> None:
@@ -267,5 +268,6 @@ def _miscounted(got: int, wanted: int) -> EngineError:
 
 
 def _gravest(errors: Sequence[BaseException]) -> BaseException:
-    """The one to go on with. An overflow ends the chain: only when every other branch is done."""
-    return min(errors, key=lambda error: (isinstance(error, ContextOverflow), isinstance(error, Stopped)))
+    """The one to go on with. What ends the chain does so only when every other branch is done."""
+    kinds = (ContextOverflow, CapReached, Stopped)
+    return min(errors, key=lambda error: tuple(isinstance(error, kind) for kind in kinds))

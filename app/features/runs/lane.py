@@ -15,7 +15,6 @@ import threading
 import uuid
 from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, suppress
-from dataclasses import replace
 
 from pydantic import BaseModel, ValidationError
 
@@ -24,7 +23,7 @@ from app.config import Settings, settings
 from app.domain.ports import EngineContext, Sandbox, Student, Teacher
 from app.errors import AppError, EngineError, InvalidForm, LeaseLost, StorageFull, Unavailable
 from app.features.runs import claims, limits, queries, service, stages
-from app.features.runs.asking import Patience, StageFailed
+from app.features.runs.asking import CapReached, Patience, StageFailed
 from app.features.runs.claims import Claim
 from app.features.runs.flow.crew import Crew
 from app.features.runs.flow.limiter import Stopped
@@ -73,8 +72,7 @@ class _Lane:
         self._growing: dict[asyncio.Task[None], Claim] = {}
         self._ended: list[asyncio.Task[None]] = []
         self._news = asyncio.Event()
-        # Set when the lane ends, or when a cap leaves no room: chains stop, what people asked for goes on.
-        self._no_more_chains = asyncio.Event()
+        self._spent = asyncio.Event()
         self._outlook = Outlook()
         self._next_look = 0.0
 
@@ -126,6 +124,7 @@ class _Lane:
             student_profile_id=run.student_profile_id,
             patience=Patience(self._settings.retry_pause_s, self._settings.retry_for_s),
             stopping=asyncio.Event(),
+            spent=self._spent,
             teaching=role_of(teacher, 1),
             learning=role_of(student, config.attempts),
         )
@@ -176,12 +175,11 @@ class _Lane:
         self._outlook = await self._ledger.write(limits.look, self._run_id)
         self._next_look = clock() + _LOOKS_REST * (clock() - began)
         if self._outlook.cap:
-            self._no_more_chains.set()
+            self._spent.set()
 
     def _give_way(self, tools: Tools, crew: Crew) -> None:
         """Chains stop at their next stage boundary; a request under way is never thrown away for this."""
         tools.stopping.set()
-        self._no_more_chains.set()
         crew.close()
 
     async def _wait(self) -> None:
@@ -207,8 +205,7 @@ class _Lane:
             may_start=self._outlook.may_start,
         )
         for claim in taken:
-            lent = tools if claim.asked else replace(tools, stopping=self._no_more_chains)
-            task = asyncio.create_task(Grower(claim, config, lent).run(), name=claim.name)
+            task = asyncio.create_task(Grower(claim, config, tools).run(), name=claim.name)
             self._growing[task] = claim
             task.add_done_callback(self._note_end)
 
@@ -229,10 +226,9 @@ class _Lane:
                 _log.warning("%s", error)
             elif isinstance(error, AppError):
                 raise error
-            elif isinstance(error, Stopped):
-                if self._outlook.cap and not claim.asked:
-                    await self._end_chain(claim, "stopped", self._outlook.reason)
-            elif error is not None:
+            elif isinstance(error, CapReached):
+                await self._end_chain(claim, "stopped", self._outlook.reason)
+            elif error is not None and not isinstance(error, Stopped):
                 # A mistake of ours: the chain fails visibly, the others go on.
                 _log.error("%s failed", claim.name, exc_info=error)
                 await self._fail_chain(claim, error)

@@ -139,6 +139,8 @@ def _turns(chain: Chain, rows: Rows, config: RunConfig) -> Iterator[str]:
     done = {variant.turn for variant in variants if variant.stage == "done"}
     if missing := sorted(set(range(1, chain.next_turn)) - done):
         yield f"{name}: turns {missing} are missing"
+    if chain.state == "stopped" and any(variant.stage == "attempted" for variant in variants):
+        yield f"{name}: stopped with attempts that nobody judged"
     if chain.state == "finished":
         if half := [f"{v.turn}.{v.branch}" for v in variants if v.stage != "done"]:
             yield f"{name}: finished with {', '.join(half)} half done"

@@ -8,8 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from sqlalchemy import and_, func, or_, select, update
-from sqlalchemy.sql.elements import ColumnElement
+from sqlalchemy import and_, or_, select, update
 
 from app.db import Session
 from app.events import publish
@@ -37,34 +36,38 @@ class Outlook:
 
 
 def look(session: Session, run_id: int) -> Outlook:
-    """How much is left to do, by what the ledger holds now. Chains that nobody will drive any more are ended."""
+    """How much is left to do, by what the ledger holds now. Chains that nobody has begun, and nobody will, are ended.
+
+    Those that were begun are left to lanes: only these can judge the attempts that are paid for.
+    """
     run = queries.run_to_drive(session, run_id)
     config = RunConfig.model_validate(run.config)
+    if cap := reached(config.caps, spending(session, run)):
+        outlook = Outlook(cap, dict.fromkeys(config.environments, 0))
+        _stop(session, run_id, outlook.may_start, outlook.reason)
+        return outlook
     goals = goal_states(session, run, config)
-    outlook = Outlook(
-        cap=reached(config.caps, spending(session, run)) or "",
-        may_start={state.environment: state.may_start for state in goals if state.may_start is not None},
-    )
-    if outlook.cap:
-        free = or_(Chain.owner.is_(None), Chain.lease_expires_at < func.now())
-        _stop(session, run_id, free, outlook.reason)
-    elif met := [state for state in goals if state.met_at is not None]:
-        behind = or_(*(and_(Chain.environment == state.environment, Chain.position > state.met_at) for state in met))
-        _stop(session, run_id, and_(Chain.epoch == 0, behind), GOAL_MET)
+    outlook = Outlook(may_start={goal.environment: goal.may_start for goal in goals if goal.may_start is not None})
+    met = {goal.environment: goal.met_at for goal in goals if goal.met_at is not None}
+    _stop(session, run_id, met, GOAL_MET)
     return outlook
 
 
-def _stop(session: Session, run_id: int, which: ColumnElement[bool], reason: str) -> None:
-    open_ones = and_(Chain.run_id == run_id, Chain.state == "open", which)
-    if not session.execute(select(select(Chain.id).where(open_ones).exists())).scalar():
+def _stop(session: Session, run_id: int, last: Mapping[str, int], reason: str) -> None:
+    """Ends the chains behind the `last` of their environment that nobody has begun."""
+    if not last:
+        return
+    behind = or_(*(and_(Chain.environment == name, Chain.position > position) for name, position in last.items()))
+    unbegun = and_(Chain.run_id == run_id, Chain.state == "open", Chain.epoch == 0, behind)
+    if not session.execute(select(select(Chain.id).where(unbegun).exists())).scalar():
         return
     run = lock_run(session, run_id)
     if run is None:
         return
     session.execute(
         update(Chain)
-        .where(open_ones)
-        .values(state="stopped", stop_reason=reason, owner=None, lease_expires_at=None)
+        .where(unbegun)
+        .values(state="stopped", stop_reason=reason)
         .execution_options(synchronize_session=False)
     )
     publish(session, run.workspace_id, run.id, "chain")

@@ -115,15 +115,15 @@ class EarlyStop(_Strict):
         default=None,
         ge=2,
         le=64,
-        title="Give up a chain after",
-        description="Invalid proposals in a row; never when left empty.",
+        title="Early stop: invalid",
+        description="Chains give up after so many invalid proposals in a row.",
     )
     unmoved: int | None = Field(
         default=None,
         ge=2,
         le=64,
-        title="Or after",
-        description="Turns in a row that no attempt solved, or every one; never when left empty.",
+        title="Early stop: unmoved",
+        description="Chains give up after so many turns in a row that none, or all, of the attempts solved.",
     )
 
 

@@ -11,10 +11,11 @@ from app.errors import InvalidInput
 from app.features.runs import claims, goals, limits, queries, service
 from app.features.runs.limits import GOAL_MET
 from app.features.runs.schemas import RunConfig
-from app.models import Chain, Measurement, Run, Variant
+from app.models import Chain, LaneSlot, Measurement, Run, Variant
 from tests.support import refining
 
 PAST = text("now() - interval '1 second'")
+NONE = {"deduction": 0, "abduction": 0}
 GOAL = {"usable": 2, "bins": ["medium", "hard"]}
 pytestmark = pytest.mark.usefixtures("database", "broker", "quick")
 
@@ -154,7 +155,8 @@ def test_nothing_is_asked_for_once_a_cap_is_used_up(cap: dict[str, float], monke
     assert (refining.check(run_id).state, refining.check(run_id).variants) == ("finished", 0)
 
 
-def test_a_cap_leaves_chains_to_the_lane_that_drives_them_until_its_lease_ends() -> None:
+def test_a_cap_leaves_what_is_begun_to_lanes() -> None:
+    """One that died holds its chain until its lease ends; another then finishes what was paid for, and ends it."""
     run_id = refining.start(refining.owner_with_seeds(2), caps={"hours": 1e-9})
     with unit_of_work() as session:
         claims.take_slot(session, run_id, "other", "full")
@@ -162,12 +164,14 @@ def test_a_cap_leaves_chains_to_the_lane_that_drives_them_until_its_lease_ends()
     for _ in range(2):
         with unit_of_work() as session:
             assert limits.look(session, run_id).cap == "hours"
+            assert claims.claim_chains(session, run_id, "me", 9, alone=True, may_start=NONE) == []
     assert ends(run_id) == {("open", ""): 1, ("stopped", "cap_hours"): 3}
     assert refining.state(run_id) == "running"
     with unit_of_work() as session:
         session.execute(update(Chain).where(Chain.id == held.chain_id).values(lease_expires_at=PAST))
-    with unit_of_work() as session:
-        limits.look(session, run_id)
+        session.execute(update(LaneSlot).values(lease_expires_at=PAST))
+    refining.drive(run_id)
+    assert refining.summary(run_id).main.chains_unstarted == 3
     assert ends(run_id) == {("stopped", "cap_hours"): 4}
     assert refining.state(run_id) == "finished"
 
