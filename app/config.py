@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from functools import lru_cache
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 _OURS = frozenset({"app", "workers", "migrations"})  # no code of Cairn's own is a library of programs
 
@@ -81,7 +82,7 @@ class Settings(BaseSettings):
         "Left out, any but link-local and metadata addresses.",
     )
 
-    prices: dict[str, Price] = Field(
+    prices: Annotated[dict[str, Price], NoDecode] = Field(
         default={},
         description='What models cost, by name, as JSON: {"qwen3-8b": {"prompt": 0.1, "completion": 0.4}}, per million '
         'tokens; {"hour": 2.5} for servers of your own. A run keeps the prices that it started with.',
@@ -97,6 +98,16 @@ class Settings(BaseSettings):
         "They must be installed; the extra `libraries` has these two.",
     )
     max_upload_mb: int = Field(default=64, ge=1, description="Largest file that a seed import takes.")
+
+    @field_validator("prices", mode="before")
+    @classmethod
+    def _read_prices(cls, prices: object) -> object:
+        if not isinstance(prices, str):
+            return prices
+        try:
+            return json.loads(prices)
+        except ValueError as error:
+            raise ValueError('this must be JSON, such as {"my-model": {"prompt": 0.1, "completion": 0.4}}') from error
 
     @field_validator("sandbox_libraries")
     @classmethod
@@ -128,10 +139,11 @@ def libraries() -> tuple[str, ...]:
 
 
 def variable(name: str) -> str:
-    """The environment variable of a setting, by its name here or in an error."""
+    """The environment variable of a setting, by its name here or in an error; what lies within it stands behind."""
+    name, dot, within = name.partition(".")
     field = Settings.model_fields.get(name)
     alias = field.validation_alias if field else name
-    return str(alias) if alias else f"CAIRN_{name.upper()}"
+    return (str(alias) if alias else f"CAIRN_{name.upper()}") + dot + within
 
 
 @lru_cache

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import pytest
+from pydantic import ValidationError
 from sqlalchemy import func, select, text, update
 
-from app.config import Price, settings
+from app.config import Price, Settings, settings, variable
 from app.db import unit_of_work
 from app.errors import InvalidInput
+from app.features.growths import service as growths
+from app.features.growths.schemas import Request
 from app.features.runs import claims, goals, limits, queries, service
 from app.features.runs.limits import GOAL_MET
 from app.features.runs.schemas import RunConfig
+from app.messages import by_field
 from app.models import Chain, LaneSlot, Measurement, Run, Variant
 from tests.support import refining
 
@@ -200,6 +204,46 @@ def test_without_prices_money_is_unknown_and_can_not_be_capped() -> None:
     with pytest.raises(InvalidInput, match="none of procedural") as caught:
         refining.start(actor, caps={"money": 5})
     assert caught.value.field == "caps.money"
+
+
+@pytest.mark.parametrize(
+    ("written", "told"),
+    [
+        ("nonsense", {"CAIRN_PRICES": "This must be JSON"}),
+        ('{"m": {"prompt": -1}}', {"CAIRN_PRICES.m.prompt": "This must be 0 or more"}),
+        ('{"m": {"promt": 1}}', {"CAIRN_PRICES.m.promt": "There is no such field"}),
+    ],
+)
+def test_prices_that_can_not_be_read_are_refused_by_name(
+    written: str, told: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CAIRN_PRICES", written)
+    with pytest.raises(ValidationError) as caught:
+        Settings()
+    found = {variable(name): message for name, message in by_field(caught.value).items()}
+    assert found.keys() == told.keys()
+    assert all(found[name].startswith(message) for name, message in told.items())
+
+
+def test_prices_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CAIRN_PRICES", '{"qwen3-8b": {"prompt": 0.1, "completion": 0.4}, "vllm": {"hour": 2.5}}')
+    assert Settings().prices == {"qwen3-8b": Price(prompt=0.1, completion=0.4), "vllm": Price(hour=2.5)}
+
+
+def test_branches_that_people_ask_for_grow_beyond_a_cap() -> None:
+    actor = refining.owner_with_seeds(1)
+    run_id = refining.start(actor, environments=["deduction"], caps={"attempts": 8})
+    refining.drive(run_id)
+    assert ends(run_id) == {("stopped", "cap_attempts"): 1}
+    with unit_of_work() as session:
+        origin = session.query(Variant).where(Variant.invalid_code.is_(None)).order_by(Variant.id).limit(1).one()
+        growths.grow(session, actor, origin.id, Request(direction="harder", children=2))
+    refining.drive(run_id)
+    report, summary = refining.check(run_id), refining.summary(run_id)
+    assert (report.state, report.problems) == ("finished", ())
+    assert (summary.asked.requests, summary.asked.open, summary.asked.proposals) == (1, 0, 2)
+    assert summary.capped_by == "attempts"
+    assert summary.spent.attempts < report.attempts, "what was asked for is counted apart"
 
 
 def test_a_run_that_its_goal_ended_can_be_archived() -> None:
