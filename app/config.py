@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from functools import lru_cache
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field, SecretStr, field_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 _OURS = frozenset({"app", "workers", "migrations"})  # no code of Cairn's own is a library of programs
+
+
+class Price(BaseModel):
+    """Money per million tokens, and per hour for servers of one's own."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    prompt: float = Field(default=0.0, ge=0, allow_inf_nan=False)
+    completion: float = Field(default=0.0, ge=0, allow_inf_nan=False)
+    hour: float = Field(default=0.0, ge=0, allow_inf_nan=False)
 
 
 class Settings(BaseSettings):
@@ -77,6 +88,12 @@ class Settings(BaseSettings):
         description="What Prometheus sends as its bearer token to read /metrics, 16 characters or more. Left out, only "
         "this machine itself may read it.",
     )
+    prices: Annotated[dict[str, Price], NoDecode] = Field(
+        default={},
+        description='What models cost, by name, as JSON: {"qwen3-8b": {"prompt": 0.1, "completion": 0.4}}, per million '
+        'tokens; {"hour": 2.5} for servers of your own. A run keeps the prices that it started with.',
+    )
+    currency: str = Field(default="USD", max_length=8, description="What prices are in; nothing is converted.")
 
     minimum_isolation: Literal["full", "contained", "filtered"] = Field(
         default="filtered", description="Weakest sandbox level under which a worker agrees to start."
@@ -87,6 +104,16 @@ class Settings(BaseSettings):
         "They must be installed; the extra `libraries` has these two.",
     )
     max_upload_mb: int = Field(default=64, ge=1, description="Largest file that a seed import takes.")
+
+    @field_validator("prices", mode="before")
+    @classmethod
+    def _read_prices(cls, prices: object) -> object:
+        if not isinstance(prices, str):
+            return prices
+        try:
+            return json.loads(prices)
+        except ValueError as error:
+            raise ValueError('this must be JSON, such as {"my-model": {"prompt": 0.1, "completion": 0.4}}') from error
 
     @field_validator("sandbox_libraries")
     @classmethod
@@ -118,10 +145,11 @@ def libraries() -> tuple[str, ...]:
 
 
 def variable(name: str) -> str:
-    """The environment variable of a setting, by its name here or in an error."""
+    """The environment variable of a setting, by its name here or in an error; what lies within it stands behind."""
+    name, dot, within = name.partition(".")
     field = Settings.model_fields.get(name)
     alias = field.validation_alias if field else name
-    return str(alias) if alias else f"CAIRN_{name.upper()}"
+    return (str(alias) if alias else f"CAIRN_{name.upper()}") + dot + within
 
 
 @lru_cache

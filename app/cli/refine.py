@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -47,8 +48,21 @@ def command(
     baseline: Annotated[
         bool | None, typer.Option("--baseline/--no-baseline", help="Also run the single-turn baseline.")
     ] = None,
+    until: Annotated[
+        int | None, typer.Option(help="Take seeds until there are so many usable variants per environment and bin.")
+    ] = None,
+    bins: Annotated[
+        list[str] | None, typer.Option("--bin", help="A bin that --until names; repeat for several.")
+    ] = None,
+    max_tokens: Annotated[int | None, typer.Option(help="Stop at so many tokens, of both models.")] = None,
+    max_attempts: Annotated[int | None, typer.Option(help="Stop at so many student attempts.")] = None,
+    max_hours: Annotated[float | None, typer.Option(help="Stop so many hours after the start.")] = None,
+    max_money: Annotated[float | None, typer.Option(help="Stop at so much money, by CAIRN_PRICES.")] = None,
     seed: Annotated[int | None, typer.Option(help="Random seed: the same seed gives the same run.")] = None,
     name: Annotated[str | None, typer.Option(help="What the run is called.")] = None,
+    preview: Annotated[
+        bool, typer.Option("--preview", help="Grow five seeds only, and estimate what the whole run would take.")
+    ] = False,
     out: Annotated[Path | None, typer.Option(help="Folder for the usable variants as JSONL and Parquet.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON on stdout.")] = False,
     print_config: Annotated[bool, typer.Option(help="Print the resulting settings as YAML and stop.")] = False,
@@ -71,6 +85,9 @@ def command(
         given |= {"teacher": {"engine": engine}, "student": {"engine": engine}}
     settings_given = {key: value for key, value in given.items() if value is not None}
     data = {**_preset(preset), **_file(config), **settings_given}
+    caps = {"tokens": max_tokens, "attempts": max_attempts, "hours": max_hours, "money": max_money}
+    _add(data, "until", {"usable": until, "bins": bins or None})
+    _add(data, "caps", caps)
     chosen = _seeds(data, seeds, count)
 
     async def work(serving: Serving, actor: Actor) -> RunSummary | None:  # noqa: ARG001
@@ -80,7 +97,7 @@ def command(
         if print_config:
             typer.echo(to_yaml(run_config), nl=False)
             return None
-        return await _run(actor, run_config, out)
+        return await _run(actor, run_config, out, preview=preview)
 
     summary = context.with_databases(work)
     if summary is None:
@@ -101,6 +118,13 @@ def _preset(name: str | None) -> dict[str, object]:
             f"There is no preset {name!r}.", field="--preset", remedy=f"Choose one of: {', '.join(PRESETS)}."
         )
     return dict(PRESETS[name])
+
+
+def _add(data: dict[str, object], name: str, given: Mapping[str, object]) -> None:
+    """Sets what was given of a group of settings, and leaves the others as they are."""
+    known = data.get(name)
+    if added := {key: value for key, value in given.items() if value is not None}:
+        data[name] = {**(known if isinstance(known, Mapping) else {}), **added}
 
 
 def _file(path: Path | None) -> dict[str, object]:
@@ -133,10 +157,10 @@ def _seed_set(actor: Actor, named: str) -> str:
         return import_path(session, actor, Path(named)).name
 
 
-async def _run(actor: Actor, config: RunConfig, out: Path | None) -> RunSummary:
+async def _run(actor: Actor, config: RunConfig, out: Path | None, *, preview: bool) -> RunSummary:
     """Starts the run, drives it from processes of our own beside any workers, and follows it to its end."""
     console = Console(stderr=True, highlight=False)
-    run_id = await asyncio.to_thread(_start, actor, config)
+    run_id = await asyncio.to_thread(_start, actor, config, preview)
     summary = await driven(run_id, show.follow(run_id, console))
     if out is not None:
         for path in await asyncio.to_thread(_export, actor, run_id, out):
@@ -144,9 +168,9 @@ async def _run(actor: Actor, config: RunConfig, out: Path | None) -> RunSummary:
     return summary
 
 
-def _start(actor: Actor, config: RunConfig) -> int:
+def _start(actor: Actor, config: RunConfig, preview: bool) -> int:
     with unit_of_work() as session:
-        return service.create(session, actor, config).id
+        return (service.preview if preview else service.create)(session, actor, config).id
 
 
 def _export(actor: Actor, run_id: int, out: Path) -> list[Path]:

@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from app.cli import show_limits
 from app.db import unit_of_work
 from app.domain.difficulty import wilson
 from app.features.runs import queries
@@ -52,6 +53,9 @@ def print_summary(summary: RunSummary, console: Console) -> None:
     console.print(f"\n[b]{summary.name}[/b]  run {summary.run_id}, {summary.state}, {_duration(summary.seconds)}")
     if summary.error:
         console.print(f"  {summary.error}", style="red", markup=False)
+    if summary.ended_because:
+        console.print(f"  {summary.ended_because}", markup=False)
+    console.print(f"  {show_limits.spent(summary)}", markup=False)
     main, baseline = summary.main, summary.baseline
     console.print(f"  {main.usable} usable variants from {main.proposals} proposals: {_yield(main)}")
     if baseline:
@@ -70,6 +74,16 @@ def print_summary(summary: RunSummary, console: Console) -> None:
         f"sandbox: {', '.join(summary.isolations) or 'unknown'}\n"
     )
     console.print(_table(main))
+    if summary.goals:
+        console.print(show_limits.goals(summary.goals))
+    if summary.estimate:
+        console.print(show_limits.estimate(summary.estimate))
+    for end in summary.ends:
+        if end.turns_unspent:
+            arm = "single-turn chains" if end.arm == "baseline" else "chains"
+            console.print(f"  {end.chains} {arm} {end.text}; {end.turns_unspent} turns unspent", markup=False)
+    if unstarted := sum(arm.chains_unstarted for arm in summary.arms):
+        console.print(f"  {unstarted} chains were not started")
     if main.invalid:
         listed = ", ".join(f"{code} {count}" for code, count in main.invalid.items())
         console.print(f"  invalid proposals: {listed}")

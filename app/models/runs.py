@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Annotated
 
-from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, UniqueConstraint
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, UniqueConstraint, text
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.models.base import Base, Key, Now, WorkspaceId
+
+Spent = Annotated[int, mapped_column(BigInteger, default=0, server_default="0")]
 
 
 class ModelProfile(Base):
@@ -29,7 +33,11 @@ class ModelProfile(Base):
 
 
 class Run(Base):
-    """One refinement job. `config` is the whole RunConfig; `error` tells why it paused by itself."""
+    """One refinement job. `config` is the whole RunConfig; `error` tells why it paused by itself.
+
+    `prices` is what its models cost when it started (app.features.runs.prices); `previews` the configuration of the
+    whole run that a preview stands for.
+    """
 
     __tablename__ = "run"
     __table_args__ = (
@@ -42,6 +50,8 @@ class Run(Base):
     name: Mapped[str]
     state: Mapped[str] = mapped_column(default="running")
     config: Mapped[dict[str, object]]
+    prices: Mapped[dict[str, object]] = mapped_column(default=dict, server_default=text("'{}'::jsonb"))
+    previews: Mapped[dict[str, object] | None] = mapped_column(JSONB(none_as_null=True))
     seed_set_id: Mapped[int] = mapped_column(ForeignKey("seed_set.id"))
     teacher_profile_id: Mapped[int] = mapped_column(ForeignKey("model_profile.id"))
     student_profile_id: Mapped[int] = mapped_column(ForeignKey("model_profile.id"))
@@ -69,7 +79,7 @@ class Leased:
     """What lanes claim and drive, one lane at a time.
 
     `epoch` rises with every claim and fences late writers; `deaths` counts claims in a row that ended in a lost lease
-    with nothing committed in between.
+    with nothing committed in between. The tokens and attempts are those of the replies that the ledger holds.
     """
 
     id: Mapped[Key]
@@ -81,16 +91,24 @@ class Leased:
     deaths: Mapped[int] = mapped_column(default=0)
     owner: Mapped[str | None]
     lease_expires_at: Mapped[datetime | None]
+    teacher_prompt_tokens: Mapped[Spent]
+    teacher_completion_tokens: Mapped[Spent]
+    student_prompt_tokens: Mapped[Spent]
+    student_completion_tokens: Mapped[Spent]
+    attempts: Mapped[Spent]
 
 
 class Chain(Leased, Base):
-    """All turns grown from one seed in one environment, by one arm (the run's strategy, or its baseline)."""
+    """All turns grown from one seed in one environment, by one arm (the run's strategy, or its baseline).
+
+    A chain that the run's goals or caps left no room for is `stopped`; one that nobody ever drove has epoch 0.
+    """
 
     __tablename__ = "chain"
     __table_args__ = (
         UniqueConstraint("run_id", "arm", "position"),
         CheckConstraint("arm in ('main', 'baseline')", name="arm"),
-        CheckConstraint("state in ('open', 'finished', 'failed', 'quarantined', 'cancelled')", name="state"),
+        CheckConstraint("state in ('open', 'finished', 'stopped', 'failed', 'quarantined', 'cancelled')", name="state"),
         Index("ix_chain_claimable", "run_id", "position", postgresql_where="state = 'open'"),
     )
 

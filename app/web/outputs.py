@@ -50,7 +50,7 @@ class GrowthOut(BaseModel):
     children: int
     turns: int
     target: tuple[float, float] = Field(description="Pass rates that the children aim at.")
-    state: Literal["open", "finished", "failed", "quarantined", "cancelled"]
+    state: Literal["open", "finished", "stopped", "failed", "quarantined", "cancelled"]
     stop_reason: str
     turns_done: int
     asked_by: str

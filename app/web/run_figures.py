@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from app.domain.difficulty import Tally
 from app.features.runs.arms import ARMS, ASKED, plan_of
+from app.features.runs.ends import amount
 from app.features.runs.figures import NewestChain, Pace
 from app.features.runs.schemas import RunConfig
 from app.features.runs.summary import ArmSummary, RunSummary
@@ -95,6 +96,29 @@ class ChainLine:
 
     newest: NewestChain
     strip: Strip
+
+
+@dataclass(frozen=True, slots=True)
+class Meter:
+    """What is spent of a cap, in words."""
+
+    label: str
+    spent: str
+    cap: str
+    share: float
+
+
+def meters(summary: RunSummary) -> list[Meter]:
+    spent = summary.spent
+    return [
+        Meter(
+            cap,
+            amount(cap, spent.of(cap), spent.currency),
+            amount(cap, most, spent.currency),
+            min(1.0, spent.of(cap) / most),
+        )
+        for cap, most in summary.caps.items()
+    ]
 
 
 def arms_of(summary: RunSummary) -> list[Arm]:

@@ -128,9 +128,9 @@ def same_as_calm(calm: int, shaken: int) -> None:
     assert report.digest == refining.check(calm).digest
 
 
-def storm(at_work: Worker, faults: int, fault: Callable[[], None], **config: object) -> None:
+def storm(at_work: Worker, faults: int, fault: Callable[[], None], seeds: int = 0, **config: object) -> None:
     """As many runs as it takes for all `faults`, which on a fast machine do not fit into one."""
-    actor = refining.owner_with_seeds(max(3, min(faults // 4, 60)))
+    actor = refining.owner_with_seeds(seeds or max(3, min(faults // 4, 60)))
     calm = refining.start(actor, **config)
     while refining.drive(calm):
         pass

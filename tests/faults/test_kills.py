@@ -29,6 +29,15 @@ def test_two_kills_change_no_result(environment: dict[str, str], tmp_path: Path)
         storm(at_work, 2, at_work.kill)
 
 
+def test_kills_move_neither_where_a_goal_is_met_nor_where_chains_give_up(
+    environment: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(settings(), "lane_chains", 1)
+    limits = {"until": {"usable": 2, "bins": ["medium"]}, "early_stop": {"invalid": 2, "unmoved": 2}}
+    with worker(environment | {"CAIRN_LANE_CHAINS": "1"}, tmp_path) as at_work:
+        storm(at_work, 2, at_work.kill, seeds=12, **limits)
+
+
 def test_kills_in_the_middle_of_asked_for_branches_change_no_result(
     environment: dict[str, str], tmp_path: Path
 ) -> None:

@@ -11,7 +11,7 @@ from app.domain.actor import Actor
 from app.features.accounts import service as accounts
 from app.features.curricula import service as curricula
 from app.features.curricula.schemas import Selection
-from app.models import Variant
+from app.models import Run, Variant
 from tests.support import builders
 
 
@@ -22,6 +22,7 @@ class World:
     token: str
     run_id: int
     paused_run_id: int
+    limited_run_id: int
     variant_id: int
     invalid_id: int
     set_id: int
@@ -33,6 +34,20 @@ class World:
         """A route's path with its parameters filled in. Raises KeyError for one that nothing here stands for."""
         known: Mapping[str, object] = vars(self) | changes
         return re.sub(r"{(\w+)(?::\w+)?}", lambda found: str(known[found[1]]), path)
+
+
+def _limited(session: Session, actor: Actor) -> Run:
+    """A preview that has met a cap: goal, meters, estimates and ends are all on its page."""
+    limits = {"until": {"usable": 2}, "caps": {"tokens": 90_000, "money": 5}, "early_stop": {"unmoved": 3}}
+    run = builders.run(session, actor, "Preview: as many as needed", "finished", environments=["induction"], **limits)
+    run.previews = run.config
+    run.prices = {"currency": "EUR", "teacher": {"prompt": 1.0, "hour": 2.0}, "student": {"completion": 9.0}}
+    for position in (1, 2, 3):
+        builders.grown_chain(session, run, position)
+    last = builders.chain(session, run, 4)
+    last.state, last.stop_reason, last.epoch, last.student_completion_tokens = "stopped", "cap_tokens", 1, 91_000
+    builders.chain(session, run, 5, state="stopped").stop_reason = "cap_tokens"
+    return run
 
 
 def make(session: Session, actor: Actor) -> World:
@@ -56,6 +71,7 @@ def make(session: Session, actor: Actor) -> World:
         token=accounts.create_sign_in_link(session, actor),
         run_id=run.id,
         paused_run_id=paused.id,
+        limited_run_id=_limited(session, actor).id,
         variant_id=good[-1].id,
         invalid_id=first.where(Variant.invalid_code.is_not(None)).limit(1).one().id,
         set_id=run.seed_set_id,

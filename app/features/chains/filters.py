@@ -19,7 +19,7 @@ def _blank_is_none(value: object) -> object:
 _Open = BeforeValidator(_blank_is_none)
 _InOrder = BeforeValidator(lambda value: value or "position")
 Arm = Annotated[Literal["main", "baseline"] | None, _Open]
-ChainState = Annotated[Literal["open", "finished", "failed", "quarantined", "cancelled"] | None, _Open]
+ChainState = Annotated[Literal["open", "finished", "stopped", "failed", "quarantined", "cancelled"] | None, _Open]
 BinName = Annotated[Literal["easy", "easy-medium", "medium", "hard"] | None, _Open]
 ReviewState = Annotated[Literal["waiting", "approved", "rejected"] | None, _Open]
 _Trouble = Annotated[str, Spelled(r"[a-z]{1,20}/\w{1,60}", "must be a stage and a kind, such as teacher/unreachable")]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from app import registry
 from app.domain.ports import Plan, Strategy
-from app.features.runs.schemas import RunConfig
+from app.features.runs.schemas import EarlyStop, RunConfig
 
 ARMS = ("main", "baseline")
 # What people asked for is counted apart: it is neither the strategy's doing nor part of the budget that both arms have.
@@ -26,3 +26,8 @@ def plan_of(config: RunConfig, arm: str) -> Plan:
     if arm == "main":
         return Plan(config.turns, config.branching, config.target.band)
     return Plan(config.turns * config.branching, 1, config.target.band)
+
+
+def early_stop_of(config: RunConfig, arm: str) -> EarlyStop:
+    """When chains of an arm stop early. The baseline's never do: each of its proposals is a beginning of its own."""
+    return config.early_stop if arm == "main" else EarlyStop()

@@ -35,6 +35,10 @@ class StageFailed(Exception):
         self.cause = cause
 
 
+class CapReached(Stopped):
+    """The run has spent what it may: the chain has finished what it paid for, and asks for no more."""
+
+
 class ContextOverflow(Exception):
     """The prompt does not fit into the model's context: this one never will, others may."""
 
@@ -55,10 +59,14 @@ class Patience:
 class Asker:
     """Makes the requests of one chain, whose branches ask at the same time; `record` writes an incident down."""
 
-    def __init__(self, record: Record, patience: Patience, stopping: asyncio.Event) -> None:
+    def __init__(
+        self, record: Record, patience: Patience, stopping: asyncio.Event, spent: asyncio.Event | None = None
+    ) -> None:
+        """`spent` is set once no more may be asked for; without one nothing is capped."""
         self._record = record
         self._patience = patience
         self._stopping = stopping
+        self._spent = spent
         self._failed = False
         self._told: dict[tuple[str, str], float] = {}
 
@@ -70,12 +78,21 @@ class Asker:
         places: int,
         meter: Meter,
     ) -> Sequence[Reply]:
-        """As `ask`, once the role has room for as many sequences; the room is kept until the answer is there."""
+        """As `ask`, once the role has room for as many sequences; the room is kept until the answer is there.
+
+        Raises CapReached where the run may spend no more on its own chains.
+        """
         self.go_on()
+        self._afford()
         if role is None:
             return await self.ask(stage, lambda: meter.asking(request), meter)
         async with role.hold(places):
+            self._afford()
             return await self.ask(stage, lambda: role.watch(lambda: meter.asking(request)), meter)
+
+    def _afford(self) -> None:
+        if self._spent is not None and self._spent.is_set():
+            raise CapReached
 
     def go_on(self) -> None:
         """Raises Stopped where no further stage is to begin: the lane ends, or a branch of this chain met trouble."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from types import MappingProxyType
 
 from sqlalchemy import and_, case, func, or_, select, update
 from sqlalchemy.sql.elements import ColumnElement
@@ -113,17 +115,37 @@ def leave_slot(session: Session, run_id: int, owner: str) -> None:
     )
 
 
-def claim_chains(session: Session, run_id: int, owner: str, limit: int, *, alone: bool) -> list[Claim]:
-    """Up to `limit` chains or requests that nobody drives; a suspect one only for a lane that is `alone` with it."""
+def claim_chains(
+    session: Session,
+    run_id: int,
+    owner: str,
+    limit: int,
+    *,
+    alone: bool,
+    may_start: Mapping[str, int] = MappingProxyType({}),
+) -> list[Claim]:
+    """Up to `limit` chains or requests that nobody drives; a suspect one only for a lane that is `alone` with it.
+
+    `may_start` bounds the chains of an environment by their place in the run; one that was begun may always go on.
+    """
     _quarantine(session, run_id)
     taken: list[Claim] = []
     for leased in LEASED:
         if room := limit - len(taken):
-            taken += _take(session, leased, run_id, owner, room, _deaths(leased) < SUSPECT)
+            taken += _take(session, leased, run_id, owner, room, _deaths(leased) < SUSPECT, *_wanted(leased, may_start))
     for leased in LEASED:
         if alone and not taken:
-            taken = _take(session, leased, run_id, owner, 1)
+            taken = _take(session, leased, run_id, owner, 1, *_wanted(leased, may_start))
     return taken
+
+
+def _wanted(leased: type[Growth] | type[Chain], may_start: Mapping[str, int]) -> list[ColumnElement[bool]]:
+    if leased is Growth:
+        return []
+    return [
+        or_(Chain.environment != environment, Chain.position <= last, Chain.epoch > 0)
+        for environment, last in may_start.items()
+    ]
 
 
 def _take(
@@ -314,7 +336,7 @@ def others_wait(session: Session, run_id: int | None) -> bool:
 
 
 def smaller_waits(session: Session, run_id: int, owner: str) -> bool:
-    """Whether this lane should give way: a run with fewer open chains than ours has no lane at all.
+    """Whether this lane should give way: a run with fewer open chains than ours, or a preview, has no lane at all.
 
     Only one lane of a run does: the one in its highest slot.
     """
@@ -326,6 +348,10 @@ def smaller_waits(session: Session, run_id: int, owner: str) -> bool:
     waiting = [other for other, _ in free_slots(session) if other not in served]
     if not waiting:
         return False
+    looked_at = select(Run.id).where(Run.id.in_([run_id, *waiting]), Run.previews.is_not(None))
+    previews = set(session.execute(looked_at).scalars())
+    if run_id not in previews and previews:
+        return True
     counted = session.execute(
         select(Chain.run_id, func.count().label("number"))
         .where(Chain.run_id.in_([run_id, *waiting]), Chain.state == "open")

@@ -12,22 +12,23 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from app.domain.ports import Plan, Strategy
-from app.domain.tree import Place, Step
-from app.features.runs.arms import plan_of, strategy_of, strategy_onwards
+from app.domain.tree import Node, Place, Step
+from app.features.runs.arms import early_stop_of, plan_of, strategy_of, strategy_onwards
 from app.features.runs.claims import Asked, Claim
-from app.features.runs.schemas import RunConfig
+from app.features.runs.early_stop import went_nowhere
+from app.features.runs.schemas import EarlyStop, RunConfig
 from app.features.runs.stages import StoredVariant
 
 Grown = Mapping[Place, StoredVariant]
+
+TURNS_USED = "turns_used"
+STRATEGY_ENDED = "strategy_ended"
 
 # Wishes of a strategy that are looked through for one that stays in the branch.
 _WISHES = 8
 
 
 class Course(Protocol):
-    @property
-    def last_turn(self) -> int: ...
-
     @property
     def remembers(self) -> bool:
         """Whether the teacher is told what led to a place."""
@@ -38,6 +39,10 @@ class Course(Protocol):
 
     def steps(self, turn: int, grown: Grown) -> Mapping[Place, Step]:
         """What to write at which place of the turn; empty when there is no further one."""
+        ...
+
+    def end(self, turn: int, grown: Grown) -> str:
+        """Why there are no steps for the turn."""
         ...
 
     def before(self, place: Place, grown: Grown) -> list[StoredVariant]:
@@ -55,10 +60,7 @@ class OwnCourse:
 
     strategy: Strategy
     plan: Plan
-
-    @property
-    def last_turn(self) -> int:
-        return self.plan.turns
+    early_stop: EarlyStop
 
     @property
     def remembers(self) -> bool:
@@ -69,8 +71,17 @@ class OwnCourse:
         return ""
 
     def steps(self, turn: int, grown: Grown) -> Mapping[Place, Step]:
-        steps = self.strategy.next([v.node for v in self.before(Place(turn), grown)], self.plan)
+        nodes = self._nodes(turn, grown)
+        steps = () if went_nowhere(nodes, self.early_stop) else self.strategy.next(nodes, self.plan)
         return {Place(turn, branch): step for branch, step in enumerate(steps, 1)}
+
+    def end(self, turn: int, grown: Grown) -> str:
+        if turn > self.plan.turns:
+            return TURNS_USED
+        return went_nowhere(self._nodes(turn, grown), self.early_stop) or STRATEGY_ENDED
+
+    def _nodes(self, turn: int, grown: Grown) -> list[Node]:
+        return [variant.node for variant in self.before(Place(turn), grown)]
 
     def before(self, place: Place, grown: Grown) -> list[StoredVariant]:
         return [variant for at, variant in sorted(grown.items()) if at.turn < place.turn]
@@ -88,10 +99,6 @@ class AskedCourse:
     plan: Plan
 
     @property
-    def last_turn(self) -> int:
-        return self.plan.turns
-
-    @property
     def remembers(self) -> bool:
         return True
 
@@ -101,13 +108,16 @@ class AskedCourse:
 
     def steps(self, turn: int, grown: Grown) -> Mapping[Place, Step]:
         asked = self.asked
-        if turn > self.last_turn:
+        if turn > self.plan.turns:
             return {}
         places = [Place(turn, asked.first_branch + line) for line in range(asked.children)]
         if turn == asked.origin.turn + 1:
             return dict.fromkeys(places, Step(asked.direction, asked.target, asked.origin))
         steps = {place: self._onwards(place, grown) for place in places}
         return {place: step for place, step in steps.items() if step is not None}
+
+    def end(self, turn: int, grown: Grown) -> str:  # noqa: ARG002
+        return TURNS_USED if turn > self.plan.turns else STRATEGY_ENDED
 
     def _onwards(self, place: Place, grown: Grown) -> Step | None:
         """The strategy's first wish that starts in this line; None where the line has ended.
@@ -139,6 +149,6 @@ class AskedCourse:
 
 def course_of(claim: Claim, config: RunConfig) -> Course:
     if claim.asked is None:
-        return OwnCourse(strategy_of(config, claim.arm), plan_of(config, claim.arm))
+        return OwnCourse(strategy_of(config, claim.arm), plan_of(config, claim.arm), early_stop_of(config, claim.arm))
     last = claim.asked.origin.turn + claim.asked.turns
     return AskedCourse(claim.asked, strategy_onwards(config), Plan(last, _WISHES, config.target.band))

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import case, func, select
+from sqlalchemy import case, func, literal, select
 
 from app.db import Session
 from app.domain.difficulty import BROAD
-from app.features.runs.queries import arm_of_variant, broad_bin, measured_by_run, usable_variant
+from app.features.runs.queries import arm_of_variant, broad_bin, measured_by_run, unstarted, usable_variant
 from app.models import Chain, Growth, Incident, LaneSlot, Measurement, Run, Seed, Variant
 
 
@@ -93,7 +93,10 @@ def rate_counts(session: Session, run_id: int, arm: str) -> list[tuple[float, in
 
 @dataclass(frozen=True, slots=True)
 class ChainCount:
-    """Chains of one arm, environment and state: `held` of them are driven now, and `turns` are done by all together."""
+    """Chains of one arm, environment and state: `held` of them are driven now, and `turns` are done by all together.
+
+    The state of those that no room was left for is `unstarted` here.
+    """
 
     arm: str
     environment: str
@@ -104,17 +107,13 @@ class ChainCount:
 
 
 def chain_counts(session: Session, run_id: int) -> list[ChainCount]:
+    state = case((unstarted(), literal("unstarted")), else_=Chain.state)
     rows = session.execute(
         select(
-            Chain.arm,
-            Chain.environment,
-            Chain.state,
-            func.count(),
-            func.count(Chain.owner),
-            func.sum(Chain.next_turn - 1),
+            Chain.arm, Chain.environment, state, func.count(), func.count(Chain.owner), func.sum(Chain.next_turn - 1)
         )
         .where(Chain.run_id == run_id)
-        .group_by(Chain.arm, Chain.environment, Chain.state)
+        .group_by(Chain.arm, Chain.environment, state)
         .order_by(Chain.arm, Chain.environment)
     )
     return [ChainCount(*row) for row in rows]
@@ -130,18 +129,22 @@ def request_counts(session: Session, run_id: int) -> dict[str, int]:
 
 @dataclass(frozen=True, slots=True)
 class StopGroup:
-    """`count` chains of an arm that ended for the same reason; `chain_id` is the newest of them."""
+    """Chains of an arm that ended for the same reason. `count` leaves out those that were never begun, `turns` is what
+    they did in all, and `chain_id` is the newest of them.
+    """
 
     arm: str
     reason: str
     count: int
+    turns: int
     chain_id: int
 
 
 def stop_groups(session: Session, run_id: int) -> list[StopGroup]:
     """Why chains ended: the run's own before the baseline's, the most frequent reason first."""
+    begun = func.count().filter(~unstarted())
     rows = session.execute(
-        select(Chain.arm, Chain.stop_reason, func.count(), func.max(Chain.id))
+        select(Chain.arm, Chain.stop_reason, begun, func.sum(Chain.next_turn - 1), func.max(Chain.id))
         .where(Chain.run_id == run_id, Chain.state != "open")
         .group_by(Chain.arm, Chain.stop_reason)
         .order_by(Chain.arm.desc(), func.count().desc(), Chain.stop_reason)

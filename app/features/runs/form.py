@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import types
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal, Union, get_args, get_origin
 
 from pydantic import BaseModel
@@ -12,10 +12,10 @@ from pydantic.fields import FieldInfo
 
 from app import registry
 from app.errors import InvalidForm, InvalidInput
-from app.features.runs.schemas import RunConfig, profile_options
+from app.features.runs.schemas import Caps, EarlyStop, Goal, RunConfig, profile_options
 
 Values = Mapping[str, str]
-_LISTS = ("environments",)
+_LISTS = ("environments", "until.bins")
 _SPELLED = {"url": "URL", "api": "API", "s": "(s)"}
 
 
@@ -42,7 +42,9 @@ def to_data(pairs: Iterable[tuple[str, str]]) -> dict[str, object]:
             chosen[name].append(value)
         elif value.strip():
             _put(data, name.split("."), value.strip())
-    data.update(chosen)
+    data["environments"] = chosen["environments"]
+    if "until" in data and chosen["until.bins"]:
+        _put(data, ["until", "bins"], chosen["until.bins"])
     options = data.get("environment_options")
     if isinstance(options, dict):
         # Options of environments that are not chosen stay in the form, but are no part of the run.
@@ -73,7 +75,7 @@ def _schema(role: str, engine: str) -> type[BaseModel] | None:
     return known.TeacherOptions if role == "teacher" else known.StudentOptions
 
 
-def _put(data: dict[str, object], path: list[str], value: str) -> None:
+def _put(data: dict[str, object], path: list[str], value: str | list[str]) -> None:
     for part in path[:-1]:
         inner = data.setdefault(part, {})
         if not isinstance(inner, dict):
@@ -201,3 +203,10 @@ def refinement_fields(values: Values, errors: Values) -> list[Field]:
     """Turns, attempts, branching and the other plain settings of the method."""
     skip = ("name", "seeds", "strategy", "environments", "seed", "baseline")
     return fields(RunConfig, "", values, errors, skip)
+
+
+def limit_fields(values: Values, errors: Values) -> list[Field]:
+    """Goal (but for its bins), caps and early stops. None has to be given: without its number there is no goal."""
+    groups: dict[str, type[BaseModel]] = {"until.": Goal, "caps.": Caps, "early_stop.": EarlyStop}
+    found = [each for prefix, schema in groups.items() for each in fields(schema, prefix, values, errors)]
+    return [replace(each, attributes={k: v for k, v in each.attributes.items() if k != "required"}) for each in found]

@@ -26,7 +26,7 @@ from app.domain.tree import Brief, Node, PastTurn, Place, Step
 from app.errors import EngineError
 from app.features.grading.judging import judge
 from app.features.runs import stages
-from app.features.runs.asking import Asker, ContextOverflow, Patience, StageFailed
+from app.features.runs.asking import Asker, CapReached, ContextOverflow, Patience, StageFailed
 from app.features.runs.claims import Claim
 from app.features.runs.courses import course_of
 from app.features.runs.flow.limiter import Stopped
@@ -52,6 +52,7 @@ class Tools:
     student_profile_id: int
     patience: Patience
     stopping: asyncio.Event
+    spent: asyncio.Event  # a cap of the run is used up
     teaching: Role | None  # None where the engine bounds itself
     learning: Role | None
 
@@ -66,7 +67,8 @@ class Grower:
         self._environment = registry.environment(claim.environment)
         self._options = config.options_of(claim.environment)
         self._course = course_of(claim, config)
-        self._asker = Asker(self._record, tools.patience, tools.stopping)
+        # What people ask for beside the chains is within no cap.
+        self._asker = Asker(self._record, tools.patience, tools.stopping, None if claim.asked else tools.spent)
         self._variants: dict[Place, StoredVariant] = {}
 
     async def run(self) -> None:
@@ -90,7 +92,7 @@ class Grower:
                 raise _gravest(errors)
             await self._write(stages.save_turn, turn)
             turn += 1
-        return "turns_used" if turn > self._course.last_turn else "strategy_ended"
+        return self._course.end(turn, self._variants)
 
     def _before(self, place: Place) -> list[StoredVariant]:
         return self._course.before(place, self._variants)
@@ -290,5 +292,6 @@ def _miscounted(got: int, wanted: int) -> EngineError:
 
 
 def _gravest(errors: Sequence[BaseException]) -> BaseException:
-    """The one to go on with. An overflow ends the chain: only when every other branch is done."""
-    return min(errors, key=lambda error: (isinstance(error, ContextOverflow), isinstance(error, Stopped)))
+    """The one to go on with. What ends the chain does so only when every other branch is done."""
+    kinds = (ContextOverflow, CapReached, Stopped)
+    return min(errors, key=lambda error: tuple(isinstance(error, kind) for kind in kinds))

@@ -22,14 +22,15 @@ from app import registry
 from app.config import Settings, settings
 from app.domain.ports import EngineContext, Sandbox, Student, Teacher
 from app.errors import AppError, EngineError, InvalidForm, LeaseLost, StorageFull, Unavailable
-from app.features.runs import claims, queries, service, stages
-from app.features.runs.asking import Patience, StageFailed
+from app.features.runs import claims, limits, queries, service, stages
+from app.features.runs.asking import CapReached, Patience, StageFailed
 from app.features.runs.claims import Claim
 from app.features.runs.flow.crew import Crew
 from app.features.runs.flow.limiter import Stopped
 from app.features.runs.flow.role import role_of
 from app.features.runs.grow import Grower, Tools
 from app.features.runs.ledger import Ledger
+from app.features.runs.limits import Outlook
 from app.features.runs.schemas import RunConfig
 from app.features.servers.reporting import Reporter, roles
 from app.isolation import open_sandbox
@@ -39,6 +40,8 @@ _log = logging.getLogger(__name__)
 
 # How long a stage under way may still take when the process is asked to end.
 _GRACE_S = 3.0
+# A look at goals and caps reads all that the run has grown: so many times as long as it took, there is no other.
+_LOOKS_REST = 10
 # Chains that end together are looked at together: a large run ends many in a second.
 _MOMENT_S = 0.05
 
@@ -70,6 +73,9 @@ class _Lane:
         self._growing: dict[asyncio.Task[None], Claim] = {}
         self._ended: list[asyncio.Task[None]] = []
         self._news = asyncio.Event()
+        self._spent = asyncio.Event()
+        self._outlook = Outlook()
+        self._next_look = 0.0
 
     async def run(self) -> bool:
         try:
@@ -119,6 +125,7 @@ class _Lane:
             student_profile_id=run.student_profile_id,
             patience=Patience(self._settings.retry_pause_s, self._settings.retry_for_s),
             stopping=asyncio.Event(),
+            spent=self._spent,
             teaching=role_of(teacher, 1),
             learning=role_of(student, config.attempts),
         )
@@ -150,6 +157,8 @@ class _Lane:
                 slice_end = clock() + self._settings.lane_slice_s
                 if await self._ledger.write(claims.others_wait, self._run_id):
                     self._give_way(tools, crew)
+            if config.limited:
+                await self._look()
             if not tools.stopping.is_set():
                 await self._fill(config, tools, crew)
             if not self._growing:
@@ -163,6 +172,17 @@ class _Lane:
                     return False
                 if await self._ledger.write(claims.smaller_waits, self._run_id, self._owner):
                     self._give_way(tools, crew)
+
+    async def _look(self) -> None:
+        """At the run's goals and caps, when something may have changed; costing a small part of the time."""
+        clock = asyncio.get_running_loop().time
+        if self._growing and clock() < self._next_look:
+            return
+        began = clock()
+        self._outlook = await self._ledger.write(limits.look, self._run_id)
+        self._next_look = clock() + _LOOKS_REST * (clock() - began)
+        if self._outlook.cap:
+            self._spent.set()
 
     def _give_way(self, tools: Tools, crew: Crew) -> None:
         """Chains stop at their next stage boundary; a request under way is never thrown away for this."""
@@ -183,7 +203,14 @@ class _Lane:
         room = crew.chains - len(self._growing)
         if room <= 0:
             return
-        taken = await self._ledger.write(claims.claim_chains, self._run_id, self._owner, room, alone=not self._growing)
+        taken = await self._ledger.write(
+            claims.claim_chains,
+            self._run_id,
+            self._owner,
+            room,
+            alone=not self._growing,
+            may_start=self._outlook.may_start,
+        )
         for claim in taken:
             task = asyncio.create_task(Grower(claim, config, tools).run(), name=claim.name)
             self._growing[task] = claim
@@ -206,6 +233,8 @@ class _Lane:
                 _log.warning("%s", error)
             elif isinstance(error, AppError):
                 raise error
+            elif isinstance(error, CapReached):
+                await self._end_chain(claim, "stopped", self._outlook.reason)
             elif error is not None and not isinstance(error, Stopped):
                 # A mistake of ours: the chain fails visibly, the others go on.
                 _log.error("%s failed", claim.name, exc_info=error)

@@ -12,15 +12,23 @@ from dataclasses import dataclass
 from sqlalchemy import Row, func, select
 
 from app.db import Session
+from app.domain.difficulty import Band
 from app.domain.fingerprint import content_hash
 from app.domain.problem_codec import decode_problem
-from app.features.runs.arms import plan_of
+from app.domain.tree import Direction, Node, Place, Step
+from app.features.runs.arms import early_stop_of, plan_of
+from app.features.runs.early_stop import REASONS as NOWHERE
+from app.features.runs.early_stop import went_nowhere
+from app.features.runs.goals import met_at
 from app.features.runs.metering import STAGES
 from app.features.runs.schemas import RunConfig
+from app.features.runs.statements import SPENT
 from app.features.runs.summary import summarise
 from app.models import Attempt, Chain, Growth, LaneSlot, Measurement, Run, Seed, StageUsage, Variant
 
 _BATCH = 500
+
+Rows = Sequence[tuple[Variant, Measurement | None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,11 +45,15 @@ class LedgerReport:
 
 
 def check(session: Session, run: Run) -> LedgerReport:
-    """Reads the whole run once, in batches."""
+    """Reads the whole run once, in batches.
+
+    Chains behind the one that met the goal are extra: how many were under way by then depends on the lanes.
+    """
     problems: list[str] = []
     digest = hashlib.sha256()
     variants = attempts = 0
     config = RunConfig.model_validate(run.config)
+    met = met_at(session, run, config)
     chains = session.execute(
         select(Chain, Seed.digest)
         .join(Seed, Seed.id == Chain.seed_id)
@@ -54,19 +66,25 @@ def check(session: Session, run: Run) -> LedgerReport:
         judged = _attempts(session, run, [chain.id for chain, _ in batch])
         metered = _usage(session, [chain.id for chain, _ in batch])
         for chain, seed_digest in batch:
-            digest.update(f"{chain.arm}/{chain.position}/{chain.environment}/{seed_digest}".encode())
+            content = [f"{chain.arm}/{chain.position}/{chain.environment}/{seed_digest}".encode()]
             rows = grown.get(chain.id, [])
-            problems += _turns(chain, [variant for variant, _ in rows if variant.growth_id is None], config)
+            by_itself = [(variant, measurement) for variant, measurement in rows if variant.growth_id is None]
+            problems += _turns(chain, by_itself, config)
+            problems += _spent(chain, by_itself, judged)
             for growth, origin in asked.get(chain.id, []):
-                problems += _asked(growth, origin, [v for v, _ in rows if v.growth_id == growth.id])
-                digest.update(f"{growth.digest} {growth.first_branch} {growth.instruction}".encode())
+                on_request = [(variant, measurement) for variant, measurement in rows if variant.growth_id == growth.id]
+                problems += _asked(growth, origin, [variant for variant, _ in on_request])
+                problems += _spent(growth, on_request, judged)
+                content.append(f"{growth.digest} {growth.first_branch} {growth.instruction}".encode())
             for variant, measurement in rows:
                 own = judged.get(measurement.id, []) if measurement else []
                 problems += _variant(variant, measurement, own, config)
                 problems += _stages(variant, metered.get(variant.id, set()))
-                digest.update(_content(variant, measurement, own))
+                content.append(_content(variant, measurement, own))
                 variants += 1
                 attempts += len(own)
+            if chain.position <= met.get(chain.environment, chain.position):
+                digest.update(b"".join(content))
     problems += _leases(session, run)
     problems += _counts(session, run, variants, attempts)
     return LedgerReport(run.id, run.state, len(chains), variants, attempts, digest.hexdigest(), tuple(problems))
@@ -129,12 +147,15 @@ def _usage(session: Session, chains: list[int]) -> dict[int, set[str]]:
     return found
 
 
-def _turns(chain: Chain, variants: list[Variant], config: RunConfig) -> Iterator[str]:
-    """The turns before `next_turn` are complete, and an ended chain has nothing half done."""
+def _turns(chain: Chain, rows: Rows, config: RunConfig) -> Iterator[str]:
+    """The turns before `next_turn` are complete, and an ended chain has nothing half done and ended for a reason."""
     name = f"chain {chain.id}"
+    variants = [variant for variant, _ in rows]
     done = {variant.turn for variant in variants if variant.stage == "done"}
     if missing := sorted(set(range(1, chain.next_turn)) - done):
         yield f"{name}: turns {missing} are missing"
+    if chain.state == "stopped" and any(variant.stage == "attempted" for variant in variants):
+        yield f"{name}: stopped with attempts that nobody judged"
     if chain.state == "finished":
         if half := [f"{v.turn}.{v.branch}" for v in variants if v.stage != "done"]:
             yield f"{name}: finished with {', '.join(half)} half done"
@@ -142,6 +163,30 @@ def _turns(chain: Chain, variants: list[Variant], config: RunConfig) -> Iterator
             expected = plan_of(config, chain.arm).turns
             if chain.next_turn != expected + 1:
                 yield f"{name}: ended by its turns after {chain.next_turn - 1} of {expected}"
+        nowhere = went_nowhere([_node(*row) for row in rows], early_stop_of(config, chain.arm))
+        if chain.stop_reason in NOWHERE and chain.stop_reason != nowhere:
+            yield f"{name}: ended with {chain.stop_reason}, which its turns do not show"
+
+
+def _node(variant: Variant, measurement: Measurement | None) -> Node:
+    step = Step(Direction(variant.direction), Band(variant.target_low, variant.target_high))
+    rate = measurement.rate if measurement else None
+    return Node(Place(variant.turn, variant.branch), step, rate, variant.invalid_code)
+
+
+def _spent(leased: Chain | Growth, rows: Rows, judged: dict[int, list[Attempt]]) -> Iterator[str]:
+    """What stands as spent is what the replies cost."""
+    tried = [attempt for _, measurement in rows if measurement for attempt in judged.get(measurement.id, [])]
+    expected = (
+        sum(variant.prompt_tokens for variant, _ in rows),
+        sum(variant.completion_tokens for variant, _ in rows),
+        sum(attempt.prompt_tokens for attempt in tried),
+        sum(attempt.completion_tokens for attempt in tried),
+        len(tried),
+    )
+    stands = tuple(getattr(leased, name) for name in SPENT)
+    if stands != expected:
+        yield f"{leased.__tablename__} {leased.id}: {stands} stand as spent, by its replies {expected}"
 
 
 def _asked(growth: Growth, origin: Variant, variants: list[Variant]) -> Iterator[str]:

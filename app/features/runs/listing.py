@@ -9,7 +9,7 @@ from sqlalchemy import func, select
 
 from app.db import Session
 from app.domain.difficulty import Tally
-from app.features.runs.queries import arm_of_variant, measured_by_run, usable_variant
+from app.features.runs.queries import arm_of_variant, measured_by_run, unstarted, usable_variant
 from app.models import Chain, Measurement, Run, User, Variant
 
 PAGE = 25
@@ -65,7 +65,7 @@ def rows(session: Session, found: Sequence[tuple[Run, str]]) -> list[RunRow]:
         run_id: (total, ended)
         for run_id, total, ended in session.execute(
             select(Chain.run_id, func.count(), func.count().filter(Chain.state != "open"))
-            .where(Chain.run_id.in_(ids))
+            .where(Chain.run_id.in_(ids), ~unstarted())
             .group_by(Chain.run_id)
         )
     }

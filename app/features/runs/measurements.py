@@ -20,8 +20,8 @@ def add_attempts(
     student_profile_id: int,
     prompt_hash: str,
     replies: Sequence[Reply],
-) -> None:
-    """What the student answered. Nothing where that stands already."""
+) -> bool:
+    """What the student answered. False, and nothing is changed, where that stands already."""
     measurement_id = session.execute(
         statements.ADD_MEASUREMENT,
         {
@@ -39,7 +39,7 @@ def add_attempts(
         },
     ).scalar()
     if measurement_id is None:
-        return
+        return False
     session.execute(
         statements.ADD_ATTEMPTS,
         {
@@ -53,6 +53,7 @@ def add_attempts(
             "completion_tokens_": [reply.completion_tokens for reply in replies],
         },
     )
+    return True
 
 
 def judge_attempts(

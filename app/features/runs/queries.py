@@ -180,6 +180,11 @@ def _within(band: Band) -> ColumnElement[bool]:
     return and_(Measurement.rate >= band.low, Measurement.rate <= band.high)
 
 
+def unstarted() -> ColumnElement[bool]:
+    """A chain that the run's goals or caps ended before anybody drove it: it counts nowhere."""
+    return and_(Chain.state == "stopped", Chain.epoch == 0)
+
+
 # --- old events ----------------------------------------------------------------------------------------------------
 
 

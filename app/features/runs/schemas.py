@@ -10,7 +10,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
 from app import registry
-from app.domain.difficulty import KEPT, Band
+from app.domain.difficulty import BROAD, COMPLETE, KEPT, Band
 from app.domain.ports import Engine
 from app.domain.text import UNSTORABLE, storable
 from app.errors import AppError, InvalidForm, InvalidInput
@@ -63,6 +63,78 @@ class ModelChoice(_Strict):
     )
 
 
+class Goal(_Strict):
+    """Enough: so many usable variants in each of these broad bins, in every environment."""
+
+    usable: int = Field(
+        ge=1,
+        le=1_000_000,
+        title="Goal: usable variants",
+        description="In each environment and bin; then no further seeds are taken.",
+    )
+    bins: list[str] = Field(
+        default_factory=lambda: [bin_.name for bin_ in BROAD if bin_.name in COMPLETE],
+        min_length=1,
+        description="Bins that each need as many: easy, easy-medium, medium, hard.",
+    )
+
+    @field_validator("bins")
+    @classmethod
+    def _known_bins(cls, names: list[str]) -> list[str]:
+        """In the order of difficulty, so that the same goal is written in one way."""
+        known = [bin_.name for bin_ in BROAD]
+        for name in names:
+            if name not in known:
+                raise ValueError(f"there is no bin {name!r}; known: {', '.join(known)}")
+        return [name for name in known if name in names]
+
+
+class Caps(_Strict):
+    """The most that a run may spend; what is left out is not bounded. See app.features.runs.limits."""
+
+    tokens: int | None = Field(
+        default=None, ge=1, lt=2**63, title="Cap on tokens", description="Prompt and completion, of both models."
+    )
+    attempts: int | None = Field(
+        default=None, ge=1, lt=2**63, title="Cap on attempts", description="By the student, in both arms."
+    )
+    hours: float | None = Field(
+        default=None,
+        gt=0,
+        le=100_000,
+        allow_inf_nan=False,
+        title="Cap on hours",
+        description="Since its start, pauses included.",
+    )
+    money: float | None = Field(
+        default=None,
+        gt=0,
+        le=1e12,
+        allow_inf_nan=False,
+        title="Cap on money",
+        description="By the prices in CAIRN_PRICES.",
+    )
+
+
+class EarlyStop(_Strict):
+    """When a chain of the run's own arm goes nowhere and leaves its other turns unspent; never, unless it is set."""
+
+    invalid: int | None = Field(
+        default=None,
+        ge=2,
+        le=64,
+        title="Early stop: invalid",
+        description="Chains give up after so many invalid proposals in a row.",
+    )
+    unmoved: int | None = Field(
+        default=None,
+        ge=2,
+        le=64,
+        title="Early stop: unmoved",
+        description="Chains give up after so many turns in a row that none, or all, of the attempts solved.",
+    )
+
+
 class RunConfig(_Strict):
     """Everything that decides a run's result, and nothing else but its name."""
 
@@ -93,6 +165,9 @@ class RunConfig(_Strict):
         description="Verdicts below which there is no pass rate; three quarters by default.",
     )
     baseline: bool = Field(default=True, description="Also run the single-turn baseline at the same budget.")
+    until: Goal | None = Field(default=None, description="When it has enough: no further seeds are taken then.")
+    caps: Caps = Field(default_factory=Caps, description="The most that it may spend.")
+    early_stop: EarlyStop = Field(default_factory=EarlyStop, description="When a chain that goes nowhere stops.")
     seed: int = Field(default=0, ge=0, lt=2**63, description="Random seed: the same seed gives the same run.")
 
     @field_validator("name")
@@ -131,6 +206,11 @@ class RunConfig(_Strict):
     def minimum(self) -> int:
         """Verdicts that a pass rate needs at least."""
         return self.minimum_verdicts or math.ceil(self.attempts * 0.75)
+
+    @property
+    def limited(self) -> bool:
+        """Whether it may end before all chains are grown."""
+        return self.until is not None or self.caps != Caps()
 
     def options_of(self, environment: str) -> BaseModel:
         """The environment's own options, validated by its schema."""

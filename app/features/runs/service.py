@@ -15,6 +15,8 @@ from app.errors import Conflict, NotFound
 from app.events import publish
 from app.features.runs import queries, stages
 from app.features.runs.finish import lock_run
+from app.features.runs.previews import preview_of
+from app.features.runs.prices import prices_of
 from app.features.runs.schemas import ModelChoice, RunConfig
 from app.features.runs.size import size_of
 from app.jobs import LANE, enqueue
@@ -24,16 +26,44 @@ from app.models import LaneSlot, Run
 def create(session: Session, actor: Actor, config: RunConfig) -> Run:
     """Writes the run with its chains and sends its lanes after the commit.
 
-    Raises InvalidInput where the seed set is unknown or too small, or the run would be too large.
+    Raises InvalidInput where the seed set is unknown or too small, where the run would be too large, and where it caps
+    money while its models have no prices.
     """
+    return _create(session, actor, config)
+
+
+def preview(session: Session, actor: Actor, whole: RunConfig) -> Run:
+    """Starts the run on its first seeds only, to tell what the whole of it would take: see previews.estimate.
+
+    Raises what `create` raises of the whole run. Lanes of other runs give way to it: see claims.smaller_waits.
+    """
+    actor.require(Role.MEMBER)
+    size = size_of(session, actor.workspace_id, whole)
+    return _create(session, actor, preview_of(whole, size.seeds), previews=whole)
+
+
+def create_previewed(session: Session, actor: Actor, run_id: int) -> Run:
+    """Starts the whole run that a preview stands for, with the prices of now. Raises Conflict for any other run."""
+    run = queries.run(session, actor.workspace_id, run_id)
+    if run is None:
+        raise NotFound("There is no such run.")
+    if run.previews is None:
+        raise Conflict("This run is no preview.", remedy="Clone it to start another like it.")
+    return create(session, actor, RunConfig.model_validate(run.previews))
+
+
+def _create(session: Session, actor: Actor, config: RunConfig, previews: RunConfig | None = None) -> Run:
     actor.require(Role.MEMBER)
     queries.hold_seed_set(session, actor.workspace_id, config.seeds.set)
     size = size_of(session, actor.workspace_id, config)
+    name = config.name or f"{size.seed_set.name}, {_listed(config.environments)}"
     seeds = queries.chosen_seeds(session, size.seed_set.id, config.seeds.skip, config.seeds.count)
     run = Run(
         workspace_id=actor.workspace_id,
-        name=config.name or f"{size.seed_set.name}, {_listed(config.environments)}",
+        name=f"Preview: {name}" if previews else name,
         config=config.model_dump(mode="json"),
+        prices=prices_of(config).model_dump(mode="json"),
+        previews=previews.model_dump(mode="json") if previews else None,
         seed_set_id=size.seed_set.id,
         teacher_profile_id=profile(session, actor.workspace_id, "teacher", config.teacher),
         student_profile_id=profile(session, actor.workspace_id, "student", config.student),
@@ -44,7 +74,8 @@ def create(session: Session, actor: Actor, config: RunConfig) -> Run:
     queries.insert_chains(session, run, seeds, config.environments, size.arms)
     slots = min(settings().worker_processes, size.chains)
     session.add_all(LaneSlot(run_id=run.id, slot=slot, workspace_id=run.workspace_id) for slot in range(slots))
-    audit.record(session, actor, "run.started", f"runs/{run.id}", chains=size.chains)
+    what = "run.previewed" if previews else "run.started"
+    audit.record(session, actor, what, f"runs/{run.id}", chains=size.chains)
     publish(session, run.workspace_id, run.id, "started")
     _send_lanes(session, run.id, slots)
     return run
@@ -102,6 +133,11 @@ def pause_for_error(session: Session, run_id: int, chain_id: int | None, stage: 
 
 def config_of(run: Run) -> RunConfig:
     return RunConfig.model_validate(run.config)
+
+
+def whole_config_of(run: Run) -> RunConfig:
+    """What another run like it is started from; of a preview that of the whole run."""
+    return RunConfig.model_validate(run.previews or run.config)
 
 
 def _writable(session: Session, actor: Actor, run_id: int) -> Run:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from app.db import Session
 from app.errors import InvalidInput
 from app.features.runs import queries
-from app.features.runs.schemas import RunConfig
+from app.features.runs.schemas import EarlyStop, RunConfig
 from app.models import SeedSet
 
 MAX_CHAINS = 200_000
@@ -15,7 +15,10 @@ MAX_CHAINS = 200_000
 
 @dataclass(frozen=True, slots=True)
 class RunSize:
-    """`attempts` is an upper bound: a proposal that turns out invalid is never tried."""
+    """`attempts` is an upper bound: a proposal that turns out invalid is never tried.
+
+    All figures are, where goals, caps or early stops may end the run or its chains sooner.
+    """
 
     seed_set: SeedSet
     seeds: int
@@ -23,6 +26,7 @@ class RunSize:
     chains: int
     calls: int
     attempts: int
+    may_end_sooner: bool
 
 
 def size_of(session: Session, workspace_id: int, config: RunConfig) -> RunSize:
@@ -53,4 +57,5 @@ def size_of(session: Session, workspace_id: int, config: RunConfig) -> RunSize:
             remedy="Use fewer seeds, or split it into several runs with `skip`.",
         )
     calls = chains * config.turns * config.branching
-    return RunSize(seed_set, seeds, arms, chains, calls, calls * config.attempts)
+    sooner = config.limited or config.early_stop != EarlyStop()
+    return RunSize(seed_set, seeds, arms, chains, calls, calls * config.attempts, sooner)

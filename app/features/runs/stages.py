@@ -73,6 +73,12 @@ def _fence(session: Session, claim: Claim, turn: int) -> None:
         raise _lost(claim)
 
 
+def _spend(session: Session, claim: Claim, **amounts: int) -> None:
+    """Adds to what the claimed row has spent; with what spent it, or not at all."""
+    values = {f"{name}_": amounts.get(name, 0) for name in statements.SPENT}
+    session.execute(statements.SPEND[claim.leased], values | {"id_": claim.leased_id})
+
+
 def _lost(claim: Claim) -> LeaseLost:
     return LeaseLost(f"{claim.name} is driven by another lane now.".capitalize())
 
@@ -197,6 +203,7 @@ def save_proposal(
     if created is None:
         where = {"chain_": claim.chain_id, "turn_": place.turn, "branch_": place.branch}
         return int(session.execute(statements.VARIANT_AT, where).scalar_one())
+    _spend(session, claim, teacher_prompt_tokens=reply.prompt_tokens, teacher_completion_tokens=reply.completion_tokens)
     if parent is not None:
         session.execute(statements.GROW_ANCESTORS, {"chain_": claim.chain_id, "path_": path})
     _add_usage(session, claim, int(created), usage)
@@ -284,9 +291,17 @@ def save_attempts(
 ) -> None:
     """Stage 3: what the student answered, all attempts at once or none."""
     _fence(session, claim, place.turn)
-    add_attempts(session, claim.workspace_id, variant_id, student_profile_id, prompt_hash, replies)
+    if not add_attempts(session, claim.workspace_id, variant_id, student_profile_id, prompt_hash, replies):
+        return
     session.execute(statements.SET_ATTEMPTED, {"variant_": variant_id})
     _add_usage(session, claim, variant_id, usage)
+    _spend(
+        session,
+        claim,
+        student_prompt_tokens=sum(reply.prompt_tokens for reply in replies),
+        student_completion_tokens=sum(reply.completion_tokens for reply in replies),
+        attempts=len(replies),
+    )
 
 
 def save_judgements(

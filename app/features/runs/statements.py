@@ -66,9 +66,26 @@ def _move_on(leased: Table) -> ReturningUpdate[Any]:
     )
 
 
+def _spend(leased: Table) -> Update:
+    return (
+        update(leased)
+        .where(leased.c.id == _p("id"))
+        .values({column: column + _p(column.name, BigInteger()) for column in (leased.c[name] for name in SPENT)})
+    )
+
+
+SPENT = (
+    "teacher_prompt_tokens",
+    "teacher_completion_tokens",
+    "student_prompt_tokens",
+    "student_completion_tokens",
+    "attempts",
+)
+
 # By what the claim is for.
 FENCE = {Chain: _fence(_chain), Growth: _fence(_growth)}
 MOVE_ON = {Chain: _move_on(_chain), Growth: _move_on(_growth)}
+SPEND = {Chain: _spend(_chain), Growth: _spend(_growth)}
 
 ADD_VARIANT = (
     upsert(_variant).on_conflict_do_nothing(index_elements=["chain_id", "turn", "branch"]).returning(_variant.c.id)

@@ -10,8 +10,12 @@ from app.db import Session
 from app.domain.difficulty import BROAD, COMPLETE
 from app.features.runs import figures
 from app.features.runs.arms import ARMS, ASKED, plan_of
+from app.features.runs.ends import amount, caps_of, chain_end
 from app.features.runs.figures import Cell, ChainCount, IncidentGroup
+from app.features.runs.goals import GoalState, goal_states
+from app.features.runs.previews import Estimate, estimate
 from app.features.runs.schemas import RunConfig
+from app.features.runs.spending import CAPS, Spending, spending
 from app.models import Run
 
 BINS = tuple(bin_.name for bin_ in BROAD)
@@ -27,6 +31,8 @@ class ArmSummary:
     chains_driven: int  # chains that a lane drives now
     turns: int  # turns that the chains have been given in all; one that ended early has used what was left
     turns_done: int
+    turns_unspent: int  # of the turns done: what chains left that ended before their last one
+    chains_unstarted: int  # chains that the goal or a cap left no room for; no other figure counts them
     chains_usable: int  # chains that hold a usable variant
     chains_two_bins: int  # chains whose usable variants fill two or more broad bins
     chains_complete: int  # chains with usable easy, medium and hard variants (broad bins)
@@ -68,6 +74,18 @@ class AskedSummary:
 
 
 @dataclass(frozen=True, slots=True)
+class ChainEnd:
+    """Chains of an arm that ended for one reason; `text` tells it to people, and `chain_id` is an example."""
+
+    arm: str
+    reason: str
+    text: str
+    chains: int
+    turns_unspent: int
+    chain_id: int
+
+
+@dataclass(frozen=True, slots=True)
 class RunSummary:
     run_id: int
     name: str
@@ -77,6 +95,12 @@ class RunSummary:
     main: ArmSummary
     baseline: ArmSummary | None
     asked: AskedSummary
+    ends: tuple[ChainEnd, ...]
+    goals: tuple[GoalState, ...]
+    caps: dict[str, float]  # those that are set
+    spent: Spending
+    capped_by: str  # the cap that stopped it: tokens, attempts, hours or money
+    estimate: Estimate | None  # of the whole run, where this is a preview
     incidents: tuple[IncidentGroup, ...]
     isolations: tuple[str, ...]
     lanes: int
@@ -86,20 +110,37 @@ class RunSummary:
         return (self.main, self.baseline) if self.baseline else (self.main,)
 
     @property
+    def ended_because(self) -> str:
+        """Why a finished run has grown no more, where its goal or a cap had a say in it."""
+        if self.state != "finished":
+            return ""
+        if cap := self.capped_by:
+            most, spent = (amount(cap, value, self.spent.currency) for value in (self.caps[cap], self.spent.of(cap)))
+            return f"Stopped at its cap of {most}: {spent} spent, with what was under way."
+        if unmet := [goal.environment for goal in self.goals if goal.met_at is None]:
+            return f"All seeds were used, and the goal was not met in {', '.join(unmet)}."
+        return "Stopped with its goal met." if self.goals else ""
+
+    @property
     def progress(self) -> float:
-        """Turns done as a share of all, 0 to 1."""
+        """How near its end is, 0 to 1: by turns done, or by its goal or the cap that it will meet first."""
+        if self.state == "finished":
+            return 1.0
         total = sum(arm.turns for arm in self.arms)
-        return sum(arm.turns_done for arm in self.arms) / total if total else 0.0
+        turns = sum(arm.turns_done for arm in self.arms) / total if total else 0.0
+        goal = min((state.share for state in self.goals), default=0.0)
+        return max(turns, goal, *(min(1.0, self.spent.of(name) / cap) for name, cap in self.caps.items()))
 
 
 def summarise(session: Session, run: Run) -> RunSummary:
-    """Six queries, whatever the size of the run."""
+    """Eight queries, whatever the size of the run; more where it has a goal or is a preview."""
     cells = figures.cells(session, run.id)
     chains = figures.chain_counts(session, run.id)
     coverage = figures.chain_coverage(session, run.id)
     config = RunConfig.model_validate(run.config)
     arms = {arm: _arm(arm, plan_of(config, arm).turns, cells, chains, coverage) for arm in ARMS}
     end = run.finished_at or datetime.now(UTC)
+    groups = figures.stop_groups(session, run.id)
     return RunSummary(
         run_id=run.id,
         name=run.name,
@@ -109,6 +150,23 @@ def summarise(session: Session, run: Run) -> RunSummary:
         main=arms["main"],
         baseline=arms["baseline"] if arms["baseline"].chains else None,
         asked=_asked(figures.request_counts(session, run.id), cells),
+        ends=tuple(
+            ChainEnd(
+                group.arm,
+                group.reason,
+                chain_end(group.reason, config),
+                group.count,
+                plan_of(config, group.arm).turns * group.count - group.turns,
+                group.chain_id,
+            )
+            for group in groups
+            if group.count
+        ),
+        goals=tuple(goal_states(session, run, config)),
+        caps=caps_of(config.caps),
+        spent=spending(session, run),
+        capped_by=next((name for name in CAPS for group in groups if group.reason == f"cap_{name}"), ""),
+        estimate=estimate(session, run),
         incidents=tuple(figures.incident_groups(session, run.id)),
         isolations=tuple(sorted({cell.isolation for cell in cells} - {""})),
         lanes=figures.live_lanes(session, run.id),
@@ -138,7 +196,8 @@ def _arm(
 ) -> ArmSummary:
     own = [cell for cell in cells if cell.arm == arm]
     filled = Counter({bins: count for of_arm, bins, count in coverage if of_arm == arm})
-    chains = [found for found in chains if found.arm == arm]
+    unstarted = sum(found.count for found in chains if (found.arm, found.state) == (arm, "unstarted"))
+    chains = [found for found in chains if found.arm == arm and found.state != "unstarted"]
     by_environment = {found.environment: dict.fromkeys((*BINS, ""), 0) for found in chains}
     for cell in own:
         if cell.usable:
@@ -159,6 +218,8 @@ def _arm(
         chains_driven=sum(found.held for found in chains),
         turns=turns * sum(found.count for found in chains),
         turns_done=sum(found.turns if found.state == "open" else turns * found.count for found in chains),
+        turns_unspent=sum(turns * found.count - found.turns for found in chains if found.state != "open"),
+        chains_unstarted=unstarted,
         chains_usable=filled.total(),
         chains_two_bins=sum(count for bins, count in filled.items() if len(bins) >= 2),
         chains_complete=sum(count for bins, count in filled.items() if bins >= COMPLETE),

@@ -122,7 +122,9 @@ def get_usage(work: Work, actor: ApiActor, run_id: Id) -> UsageOut:
 def get_stops(work: Work, actor: ApiActor, run_id: Id) -> StopList:
     """Why chains ended, the most frequent reason first."""
     run = _found(work, actor.workspace_id, run_id)
-    return StopList(items=[StopOut.model_validate(asdict(row)) for row in figures.stop_groups(work, run.id)])
+    return StopList(
+        items=[StopOut.model_validate(asdict(row)) for row in figures.stop_groups(work, run.id) if row.count]
+    )
 
 
 @router.get("/runs/{run_id}/errors")

@@ -67,6 +67,7 @@ class RunDetail(RunOut):
 
     config: RunConfig
     summary: dict[str, object]
+    previews: RunConfig | None = Field(description="Of a preview: the whole run's settings.")
 
 
 @router.get("/runs")
@@ -97,6 +98,22 @@ def start_run(
     return _detail(work, service.create(work, actor, parse(config)))
 
 
+@router.post("/runs/preview", status_code=201)
+def preview_run(
+    work: Work,
+    actor: ApiActor,
+    config: Annotated[dict[str, object], Body(openapi_examples={"small": {"value": _EXAMPLE}})],
+) -> RunDetail:
+    """Starts the run on its first five seeds only; `summary.estimate` then tells what the whole of it would take."""
+    return _detail(work, service.preview(work, actor, parse(config)))
+
+
+@router.post("/runs/{run_id}/whole", status_code=201)
+def start_whole(work: Work, actor: ApiActor, run_id: Id) -> RunDetail:
+    """Starts the run that a preview stands for. 409 where this is none."""
+    return _detail(work, service.create_previewed(work, actor, run_id))
+
+
 @router.get("/runs/{run_id}")
 def get_run(work: Work, actor: ApiActor, run_id: Id) -> RunDetail:
     return _detail(work, _found(work, actor.workspace_id, run_id))
@@ -124,7 +141,10 @@ def _detail(work: Work, run: Run) -> RunDetail:
     work.flush()
     work.refresh(run)
     return RunDetail(
-        **RunOut.of(run).model_dump(), config=service.config_of(run), summary=as_data(summarise(work, run))
+        **RunOut.of(run).model_dump(),
+        config=service.config_of(run),
+        summary=as_data(summarise(work, run)),
+        previews=RunConfig.model_validate(run.previews) if run.previews else None,
     )
 
 

@@ -15,7 +15,8 @@ from app.errors import NotFound
 from app.features.remeasurements import queries as remeasurements
 from app.features.remeasurements.schemas import RemeasurementRow, StudentFigures
 from app.features.runs import feed, figures, queries, service, usage
-from app.features.runs.figures import InvalidGroup, Pace, StopGroup
+from app.features.runs.ends import amount
+from app.features.runs.figures import InvalidGroup, Pace
 from app.features.runs.schemas import RunConfig, to_yaml
 from app.features.runs.summary import BINS, RunSummary, summarise
 from app.features.servers import service as servers
@@ -25,7 +26,7 @@ from app.web import charts, run_figures
 from app.web.charts import Histogram, Stack, YieldChart
 from app.web.deps import Id, Member, PagesDep, Work
 from app.web.render import redirect
-from app.web.run_figures import Arm, ChainLine, FunnelRow, StageTable
+from app.web.run_figures import Arm, ChainLine, FunnelRow, Meter, StageTable
 
 NAV = None
 router = APIRouter()
@@ -49,6 +50,8 @@ class RunPage:
     config: RunConfig
     summary: RunSummary
     arms: Sequence[Arm]
+    meters: Sequence[Meter]
+    money: str
     funnels: Sequence[Sequence[FunnelRow]]
     pace: Pace | None
     seconds_left: float | None
@@ -58,7 +61,6 @@ class RunPage:
     environments: dict[str, str]
     newest: Sequence[ChainLine]
     stages: Sequence[StageTable]
-    stops: Sequence[StopGroup]
     invalid: Stack
     invalid_examples: Sequence[InvalidGroup]
     strategy: str
@@ -84,6 +86,8 @@ def run_page(request: Request, work: Work, member: Member, pages: PagesDep, run_
         config=config,
         summary=summary,
         arms=arms,
+        meters=run_figures.meters(summary),
+        money="" if summary.spent.money is None else amount("money", summary.spent.money, summary.spent.currency),
         funnels=run_figures.funnels(run.id, arms, asked),
         pace=pace,
         seconds_left=run_figures.seconds_left(summary, config, pace) if pace else None,
@@ -93,7 +97,6 @@ def run_page(request: Request, work: Work, member: Member, pages: PagesDep, run_
         environments={name: environment.title for name, environment in registry.environments().items()},
         newest=[run_figures.chain_line(chain, config) for chain in figures.newest_chains(work, run.id)],
         stages=run_figures.stage_tables(usage.of_run(work, run.id)),
-        stops=figures.stop_groups(work, run.id),
         invalid=charts.stack(
             (
                 code.replace("_", " "),
@@ -111,6 +114,13 @@ def run_page(request: Request, work: Work, member: Member, pages: PagesDep, run_
         servers=servers.in_use(work, member, run.id) if run.state == "running" else None,
     )
     return pages.render(request, "run/page.html", context, block="live")
+
+
+@router.post("/runs/{run_id:int}/whole")
+def start_whole(work: Work, member: Member, run_id: Id) -> Response:
+    """Starts the run that a preview stands for."""
+    run = service.create_previewed(work, member, run_id)
+    return redirect(f"/runs/{run.id}", flash="The whole run has started.")
 
 
 @router.get("/runs/{run_id:int}/config.yaml")

@@ -12,12 +12,15 @@ from starlette.responses import Response
 
 from app import registry
 from app.domain.actor import Role
+from app.domain.difficulty import COMPLETE
 from app.errors import InvalidForm, InvalidInput, NotFound
 from app.features.runs import form, queries, service
 from app.features.runs.form import Field
 from app.features.runs.presets import PRESETS
+from app.features.runs.previews import SEEDS
 from app.features.runs.schemas import RunConfig, from_yaml, parse, to_yaml
 from app.features.runs.size import RunSize, size_of
+from app.features.runs.summary import BINS
 from app.features.seeds.queries import sets
 from app.features.seeds.schemas import SetRow
 from app.models import Seed
@@ -30,7 +33,6 @@ router = APIRouter()
 _CONTROL = frozenset({"csrf", "action", "yaml", "file"})
 _MAX_YAML = 1_000_000  # bytes
 _DEFAULT = "paper"
-_PREVIEWED = 5  # seeds
 _LISTED = 1_000  # seed sets, the newest
 
 
@@ -57,6 +59,8 @@ class NewRunPage:
     values: Mapping[str, str]
     errors: Mapping[str, str]
     chosen: Sequence[str]
+    bins: Sequence[tuple[str, str]]
+    chosen_bins: Sequence[str]
     start: str
     presets: Sequence[str]
     seed_sets: Sequence[SetRow]
@@ -65,6 +69,7 @@ class NewRunPage:
     strategies: Sequence[tuple[str, str]]
     models: Sequence[ModelFields]
     refinement: Sequence[Field]
+    limits: Sequence[Field]
     size: RunSize | None
     first: Sequence[Seed]
     yaml: str
@@ -77,6 +82,7 @@ class Draft:
 
     values: dict[str, str]
     chosen: Sequence[str]
+    bins: Sequence[str] = ()
     start: str = ""
     errors: Mapping[str, str] = field(default_factory=dict)
     yaml: str = ""
@@ -85,12 +91,13 @@ class Draft:
     @classmethod
     def of(cls, config: RunConfig, *, start: str = "", yaml: str = "", note: str = "") -> Draft:
         values = form.values_of(config.model_dump(mode="json"))
-        return cls(values, config.environments, start, yaml=yaml, note=note)
+        bins = config.until.bins if config.until else ()
+        return cls(values, config.environments, bins, start, yaml=yaml, note=note)
 
     def pairs(self) -> list[tuple[str, str]]:
-        return [(k, v) for k, v in self.values.items() if k != "environments"] + [
-            ("environments", name) for name in self.chosen
-        ]
+        plain = [(k, v) for k, v in self.values.items() if k not in ("environments", "until.bins")]
+        lists = (("environments", self.chosen), ("until.bins", self.bins))
+        return plain + [(name, value) for name, values in lists for value in values]
 
 
 async def _read_form(request: Request) -> AsyncIterator[FormData]:
@@ -123,12 +130,14 @@ def new_run(
 
 @router.post("/runs/new")
 def start_run(request: Request, work: Work, member: Member, pages: PagesDep, typed: Typed) -> Response:
-    """`action` is launch, update (the fields that what was chosen asks for), yaml (write it) or load (read it)."""
+    """`action` is launch, preview (launch its first seeds alone), update (the fields that what was chosen asks for),
+    yaml (write it) or load (read it).
+    """
     member.require(Role.MEMBER)
     pairs = [(k, v) for k, v in typed.multi_items() if k not in _CONTROL and isinstance(v, str)]
     action, text = str(typed.get("action", "launch")), str(typed.get("yaml", ""))
-    draft = Draft(dict(pairs), [v for k, v in pairs if k == "environments"], yaml=text)
     picked: list[str] = []
+    draft = Draft(dict(pairs), _all(pairs, "environments"), _all(pairs, "until.bins"), yaml=text)
     try:
         if action == "load":
             draft = Draft.of(_read_yaml(text), yaml=text, note="Read. Nothing has been launched yet.")
@@ -138,6 +147,9 @@ def start_run(request: Request, work: Work, member: Member, pages: PagesDep, typ
         if action == "launch":
             run = service.create(work, member, parse(form.to_data(draft.pairs())))
             return redirect(f"/runs/{run.id}", flash="The run has started.")
+        if action == "preview":
+            run = service.preview(work, member, parse(form.to_data(draft.pairs())))
+            return redirect(f"/runs/{run.id}", flash="The preview has started.")
         if action == "yaml":
             draft.yaml = to_yaml(parse(form.to_data(draft.pairs())))
             draft.note = "Written: see below."
@@ -149,6 +161,10 @@ def start_run(request: Request, work: Work, member: Member, pages: PagesDep, typ
     if picked:
         answer.headers["HX-Reswap"] = "outerHTML"  # a morph would leave alone what was typed before
     return answer
+
+
+def _all(pairs: Sequence[tuple[str, str]], name: str) -> list[str]:
+    return [v for k, v in pairs if k == name]
 
 
 def _at_fields(error: InvalidInput) -> Mapping[str, str]:
@@ -170,7 +186,7 @@ def _starting_point(work: Work, workspace_id: int, start: str) -> Draft:
         run = queries.run(work, workspace_id, int(start))
         if run is None:
             raise NotFound("There is no such run to start from.")
-        draft = Draft.of(service.config_of(run), start=f"run {run.id}, {run.name}")
+        draft = Draft.of(service.whole_config_of(run), start=f"run {run.id}, {run.name}")
         draft.values["name"] = ""
         return draft
     name = start or _DEFAULT
@@ -188,7 +204,7 @@ def _page(work: Work, workspace_id: int, draft: Draft) -> NewRunPage:
     try:
         config = parse(form.to_data(draft.pairs()))
         size = size_of(work, workspace_id, config)
-        first = queries.first_seeds(work, size.seed_set.id, config.seeds.skip, min(size.seeds, _PREVIEWED))
+        first = queries.first_seeds(work, size.seed_set.id, config.seeds.skip, min(size.seeds, SEEDS))
     except InvalidInput as error:
         # Before a launch, only what was typed is called wrong: what is still empty is not.
         errors = {k: v for k, v in _at_fields(error).items() if draft.values.get(k, "").strip()} | errors
@@ -198,6 +214,8 @@ def _page(work: Work, workspace_id: int, draft: Draft) -> NewRunPage:
         values=values,
         errors=errors,
         chosen=draft.chosen,
+        bins=[(name, name) for name in BINS],
+        chosen_bins=draft.bins or sorted(COMPLETE, key=BINS.index),
         start=draft.start,
         presets=list(PRESETS),
         seed_sets=seed_sets,
@@ -212,6 +230,7 @@ def _page(work: Work, workspace_id: int, draft: Draft) -> NewRunPage:
             for role, engine in engines.items()
         ],
         refinement=form.refinement_fields(values, errors),
+        limits=form.limit_fields(values, errors),
         size=size,
         first=first,
         yaml=draft.yaml,

@@ -18,7 +18,9 @@ from app.features.chains.filters import TreeQuery
 from app.features.chains.schemas import ChainRow, FilterChoices, SeedView, Tree, VariantRow, VariantView
 from app.features.review import queue
 from app.features.review.schemas import REASONS, Panel
-from app.features.runs import feed
+from app.features.runs import feed, queries
+from app.features.runs.ends import chain_end
+from app.features.runs.service import config_of
 from app.web.charts import DifficultyMap
 from app.web.deps import Id, Member, PagesDep, Work
 from app.web.picks import Pick, options
@@ -33,9 +35,10 @@ _MAP_WIDTH = 470.0
 
 @dataclass(frozen=True, slots=True)
 class ChainDetail:
-    """A chosen chain."""
+    """A chosen chain; `end` says why it is over."""
 
     chain: ChainRow
+    end: str
     family: Sequence[VariantRow]
     seed: SeedView
     map: DifficultyMap
@@ -157,8 +160,13 @@ def _chain(work: Session, actor: Actor, request: Request, run_id: int, chain_id:
     chain, family = service.chain(work, actor, chain_id)
     if chain.run_id != run_id:
         raise NotFound(f"Chain {chain_id} is of run {chain.run_id}.")
+    run = queries.run(work, actor.workspace_id, run_id)
     return ChainDetail(
-        chain, family, service.seed_of(work, actor, chain_id), map_of(family, None, _choosing(request), _MAP_WIDTH)
+        chain=chain,
+        end=chain_end(chain.stop_reason, config_of(run)) if run and chain.stop_reason else "",
+        family=family,
+        seed=service.seed_of(work, actor, chain_id),
+        map=map_of(family, None, _choosing(request), _MAP_WIDTH),
     )
 
 

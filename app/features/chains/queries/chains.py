@@ -12,7 +12,7 @@ from app.db import Session
 from app.domain.difficulty import BROAD, COMPLETE, NARROW
 from app.features.chains.filters import ChainFilter
 from app.features.chains.schemas import ChainRow, RunFacts
-from app.features.runs.queries import broad_bin, measured_by_run, usable_variant
+from app.features.runs.queries import broad_bin, measured_by_run, unstarted, usable_variant
 from app.models import Chain, Growth, Incident, Measurement, Run, Seed, Variant
 
 _EASIEST_FIRST = [bin_.name for bin_ in BROAD]
@@ -104,7 +104,8 @@ def chain_filter(run_id: int, wanted: ChainFilter) -> list[ColumnElement[bool]]:
         stage, _, kind = wanted.trouble.partition("/")
         met = select(Incident.chain_id).where(Incident.run_id == run_id, Incident.stage == stage, Incident.kind == kind)
         found.append(Chain.id.in_(met))
-    return found
+    # Chains that no room was left for are listed where somebody asks for them: there may be very many.
+    return found if wanted.state or wanted.stop else [*found, ~unstarted()]
 
 
 @dataclass(frozen=True, slots=True)
