@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from fastapi import APIRouter, FastAPI
 from fastapi.routing import APIRoute
+from starlette.testclient import TestClient
 
 from app import config, db
 from app.main import create_app, find_api
@@ -256,7 +257,7 @@ def database_is_away(page: Visitor, monkeypatch: pytest.MonkeyPatch) -> Iterator
 
 
 @pytest.mark.usefixtures("database_is_away")
-def test_without_the_database_pages_say_so_and_when_to_come_back(page: Visitor) -> None:
+def test_without_the_database_pages_say_so_and_when_to_come_back(page: Visitor, application: FastAPI) -> None:
     shown = page.get("/seeds")
     assert shown.status_code == 503
     assert "The database can&#39;t be reached." in shown.text
@@ -266,3 +267,5 @@ def test_without_the_database_pages_say_so_and_when_to_come_back(page: Visitor) 
     assert told.json()["error"]["message"] == "The database can't be reached."
     assert page.get("/readyz").status_code == 503
     assert page.get("/healthz").status_code == 200
+    this_machine = TestClient(application, base_url="http://localhost", client=("127.0.0.1", 50_000))
+    assert "cairn_database_up 0.0" in this_machine.get("/metrics").text

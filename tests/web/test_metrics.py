@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from fastapi import FastAPI
+from prometheus_client.openmetrics import parser as openmetrics
 from prometheus_client.parser import text_string_to_metric_families
 from pydantic import SecretStr, ValidationError
 from starlette.testclient import TestClient
@@ -100,6 +101,14 @@ def test_every_metric_is_in_the_document_and_the_other_way_round(local: TestClie
     used = set(re.findall(r"expr: (cairn_\w+)", DOCUMENT))
     assert used
     assert used <= documented
+
+
+def test_openmetrics_which_prometheus_asks_for_first_tells_the_same(local: TestClient, run: Run) -> None:
+    answer = local.get("/metrics", headers={"Accept": "application/openmetrics-text; version=1.0.0"})
+    assert answer.headers["content-type"].startswith("application/openmetrics-text")
+    families = openmetrics.text_string_to_metric_families(answer.text)
+    told = {(s.name, frozenset(s.labels.items())): s.value for family in families for s in family.samples}
+    assert {key: value for key, value in told.items() if key[0].startswith("cairn_")} == scrape(local)
 
 
 def hold_a_slot(run: Run) -> None:

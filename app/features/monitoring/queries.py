@@ -49,17 +49,11 @@ def troubled(session: Session) -> int:
 def open_runs(session: Session) -> list[RunGauge]:
     """The newest runs that are not over."""
     newest = (
-        select(Run.id, Run.state, (Run.error != "").label("trouble"))
-        .where(Run.state.in_(OPEN))
-        .order_by(Run.id.desc())
-        .limit(MOST_OPEN_RUNS)
-        .subquery()
+        select(Run.id, Run.state).where(Run.state.in_(OPEN)).order_by(Run.id.desc()).limit(MOST_OPEN_RUNS).subquery()
     )
     done = select(func.coalesce(func.sum(Chain.next_turn - 1), 0)).where(Chain.run_id == newest.c.id)
     lanes = select(func.count()).where(LaneSlot.run_id == newest.c.id, LaneSlot.lease_expires_at > func.now())
-    rows = session.execute(
-        select(newest.c.id, newest.c.state, newest.c.trouble, done.scalar_subquery(), lanes.scalar_subquery())
-    )
+    rows = session.execute(select(newest.c.id, newest.c.state, done.scalar_subquery(), lanes.scalar_subquery()))
     return [RunGauge(*row) for row in rows]
 
 

@@ -19,11 +19,10 @@ class RunTotals:
 
 @dataclass(frozen=True, slots=True)
 class RunGauge:
-    """A run that is not over; `trouble`: it paused by itself."""
+    """A run that is not over."""
 
     run_id: int
     state: str
-    trouble: bool
     turns_done: int
     lanes: int
 

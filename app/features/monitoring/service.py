@@ -20,7 +20,7 @@ _over: dict[RunKey, RunTotals] = {}
 
 
 def installation(session: Session) -> Installation:
-    """Ten queries, and after the first time none that reads rows of runs that are over."""
+    """Nine queries, and after the first time none that reads rows of runs that are over."""
     keys = queries.run_keys(session)
     return Installation(
         runs=sorted(Counter(key.state for key in keys).items()),

@@ -131,19 +131,17 @@ class _Lane:
         )
         crew = Crew(tools.teaching, tools.learning, self._settings.lane_chains)
         reporter = Reporter(run.workspace_id, run.id, self._owner, roles(tools.teaching, tools.learning))
-        beside = [
-            asyncio.create_task(crew.keep_adapting(self._settings.control_s)),
-            asyncio.create_task(reporter.keep_reporting()),
-        ]
+        adapting = asyncio.create_task(crew.keep_adapting(self._settings.control_s))
+        reporting = asyncio.create_task(reporter.keep_reporting())
         try:
             return await self._loop(config, tools, crew)
         finally:
-            for task in beside:
-                task.cancel()
+            adapting.cancel()
+            reporting.cancel()
             await self._hand_back(tools, crew)
-            for task in beside:
-                with suppress(asyncio.CancelledError):
-                    await task
+            await asyncio.wait([reporting])  # whatever became of it: a run never fails for what is told of it
+            with suppress(asyncio.CancelledError):
+                await adapting
 
     async def _loop(self, config: RunConfig, tools: Tools, crew: Crew) -> bool:
         """True when the lane gave way to another run, with work left."""
