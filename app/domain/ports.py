@@ -263,8 +263,11 @@ class Metered(Protocol):
 class Turns(Protocol):
     """Times in which a model that shares its GPUs with others may be asked."""
 
-    async def hold(self, begun: Callable[[], None]) -> NoReturn:
-        """Calls `begun` once the turn has come, and keeps it until cancelled. Raises EngineError where it is lost."""
+    async def hold(self, begun: Callable[[], None], contested: Callable[[], None]) -> NoReturn:
+        """Calls `begun` once the turn has come, and keeps it until cancelled. Raises EngineError where it is lost.
+
+        `contested` is called once others have waited so long that the turn should be given back soon.
+        """
         ...
 
 

@@ -2,17 +2,21 @@
 
 A model stays awake as long as somebody holds its turn; others may join meanwhile. Once nobody does and another model is
 wanted, the first falls asleep and the other wakes up. Whoever asks for turns asks each model for all of its work before
-going on to the next, so that a turn of many chains costs two moves of the weights.
+going on to the next, so that a turn of many chains costs two moves of the weights. After ten minutes of waiting a wish
+is owed: nobody joins any more, and those who hold the turn are asked to give it back.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
 from enum import Enum, auto
 
 from app.errors import Unavailable
+
+# Long beside the seconds that weights take to move, short beside what a run takes.
+_OWED_S = 600.0
 
 
 class Stage(Enum):
@@ -30,6 +34,7 @@ class Wish:
     member: Member
     start: bool
     granted: asyncio.Future[None]
+    since: float
 
 
 @dataclass(eq=False)
@@ -81,6 +86,10 @@ class Switch:
     def is_up(self, name: str) -> bool:
         return self._members[name].stage not in (Stage.DOWN, Stage.STARTING)
 
+    def is_contested(self, name: str) -> bool:
+        """Whether somebody has waited for another model for so long that this one's turn should end."""
+        return any(wish.member.name != name for wish in self._owed())
+
     async def make_room(self, name: str) -> None:
         """Returns when the model's GPUs are free for its server to start. `ready` or `down` has to follow."""
         await self._wish(name, start=True).granted
@@ -98,7 +107,8 @@ class Switch:
         self._news.set()
 
     def _wish(self, name: str, *, start: bool) -> Wish:
-        wish = Wish(self._members[name], start, asyncio.get_running_loop().create_future())
+        loop = asyncio.get_running_loop()
+        wish = Wish(self._members[name], start, loop.create_future(), loop.time())
         self._wishes.append(wish)
         self._news.set()
         return wish
@@ -106,10 +116,18 @@ class Switch:
     def _admit(self) -> None:
         """Lets in whoever asks for a model that is awake."""
         for wish in self._wishes:
-            if not wish.start and wish.member.stage is Stage.AWAKE and not wish.granted.done():
+            if wish.start or wish.member.stage is not Stage.AWAKE or wish.granted.done():
+                continue
+            first_owed = next(self._owed(), wish)
+            if first_owed.member is wish.member:
                 wish.member.holders += 1
                 wish.granted.set_result(None)
         self._wishes = [wish for wish in self._wishes if not wish.granted.done()]
+
+    def _owed(self) -> Iterator[Wish]:
+        """Those that have waited long, the first comers first."""
+        since = asyncio.get_running_loop().time() - _OWED_S
+        return (wish for wish in self._wishes if not wish.granted.done() and wish.since <= since)
 
     def _due(self) -> Wish | None:
         """The first wish that can be fulfilled now.

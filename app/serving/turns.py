@@ -1,7 +1,7 @@
 """Where workers ask for a model's turn: `GET /turns/NAME` is answered by a line a second, `wait` and then `go`.
 
-The turn lasts as long as the connection: a worker that is killed gives it back by that alone. `down` says that there
-is no server to wait for, so that a run can tell of it.
+The turn lasts as long as the connection: a worker that is killed gives it back by that alone. `yield` asks for it back
+soon, since others have waited long; `down` says that there is no server to wait for, so that a run can tell of it.
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ async def turns(switches: Mapping[str, Switch], host: str, port: int) -> AsyncIt
         await response.prepare(request)
         wish = switch.ask(name)
         try:
-            while wish.granted.done() or switch.is_up(name):
-                await response.write(b"go\n" if wish.granted.done() else b"wait\n")
-                if wish.granted.done():
-                    await asyncio.sleep(_EVERY_S)
-                else:
-                    await asyncio.wait([wish.granted], timeout=_EVERY_S)
-            await response.write(b"down\n")
+            while not wish.granted.done() and switch.is_up(name):
+                await response.write(b"wait\n")
+                await asyncio.wait([wish.granted], timeout=_EVERY_S)
+            await response.write(b"go\n" if wish.granted.done() else b"down\n")
+            while wish.granted.done():
+                await asyncio.sleep(_EVERY_S)
+                await response.write(b"yield\n" if switch.is_contested(name) else b"go\n")
         except ConnectionError:
             pass  # it is gone
         finally:

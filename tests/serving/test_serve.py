@@ -146,7 +146,7 @@ async def turn_of(url: str) -> AsyncIterator[None]:
     """As a worker's lane holds it."""
     begun = asyncio.Event()
     async with turns_at(url) as turns:
-        holding = asyncio.create_task(turns.hold(begun.set))
+        holding = asyncio.create_task(turns.hold(begun.set, lambda: None))
         try:
             async with asyncio.timeout(_PATIENCE_S):
                 await begun.wait()

@@ -9,6 +9,7 @@ import pytest
 import pytest_asyncio
 
 from app.errors import Unavailable
+from app.serving import switch as module
 from app.serving.switch import Member, Stage, Switch
 
 
@@ -99,6 +100,30 @@ async def test_who_asked_first_comes_first_and_who_left_is_passed_over(servers: 
     await settle()
     assert second.granted.done()
     assert servers.done == ["c sleeps", "a wakes", "a sleeps", "b wakes"]
+
+
+async def test_who_has_waited_long_is_owed_a_turn_that_nobody_delays_any_more(
+    servers: Servers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    switch = servers.switch
+    holder, other = switch.ask("c"), switch.ask("a")
+    await settle()
+    assert not switch.is_contested("c")
+    monkeypatch.setattr(module, "_OWED_S", 0.0)
+    assert switch.is_contested("c")
+    joining, third = switch.ask("c"), switch.ask("b")
+    await settle()
+    assert not joining.granted.done()
+    switch.leave(holder)
+    await settle()
+    assert [wish.granted.done() for wish in (other, joining, third)] == [True, False, False]
+    switch.leave(other)
+    await settle()
+    assert [wish.granted.done() for wish in (joining, third)] == [True, False]
+    switch.leave(joining)
+    await settle()
+    assert third.granted.done()
+    assert servers.done == ["c sleeps", "a wakes", "a sleeps", "c wakes", "c sleeps", "b wakes"]
 
 
 async def test_a_server_that_fell_over_comes_back_before_another_is_woken(servers: Servers) -> None:

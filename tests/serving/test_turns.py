@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
 
 import pytest
@@ -12,6 +12,7 @@ import pytest_asyncio
 from app.engines.vllm.turns import ServedTurns, turns_at
 from app.errors import EngineError, Unavailable
 from app.local.ports import free_port
+from app.serving import switch
 from app.serving import turns as served
 from app.serving.switch import Member, Switch
 
@@ -61,10 +62,18 @@ async def machine() -> AsyncIterator[Machine]:
     await asyncio.gather(running, return_exceptions=True)
 
 
+def _nothing() -> None: ...
+
+
+async def until(done: Callable[[], bool]) -> None:
+    while not done():  # noqa: ASYNC110 (the other end of a connection)
+        await asyncio.sleep(0.01)
+
+
 async def _held(turns: ServedTurns) -> asyncio.Task[None]:
     """Returns once the turn has begun; cancel the task to give it back."""
     begun = asyncio.Event()
-    task = asyncio.create_task(turns.hold(begun.set))
+    task = asyncio.create_task(turns.hold(begun.set, _nothing))
     waiting = asyncio.create_task(begun.wait())
     await asyncio.wait([task, waiting], return_when=asyncio.FIRST_COMPLETED)
     waiting.cancel()
@@ -84,6 +93,22 @@ async def test_turns_alternate_as_connections_close(machine: Machine) -> None:
         assert machine.awake == "student"
         third.cancel()
         await asyncio.gather(first, second, third, return_exceptions=True)
+
+
+async def test_who_holds_a_turn_is_told_when_others_have_waited_long(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(switch, "_OWED_S", 0.0)
+    contested = asyncio.Event()
+    async with turns_at(machine.url("teacher")) as teacher, turns_at(machine.url("student")) as student:
+        first = asyncio.create_task(teacher.hold(_nothing, contested.set))
+        await until(lambda: machine.awake == "teacher")
+        waiting = asyncio.create_task(_held(student))
+        await contested.wait()
+        first.cancel()
+        second = await waiting
+        second.cancel()
+        await asyncio.gather(first, second, return_exceptions=True)
 
 
 async def test_a_worker_that_is_gone_gives_its_turn_back(machine: Machine) -> None:
@@ -107,7 +132,7 @@ async def test_a_turn_ends_with_its_server_and_can_be_had_again(machine: Machine
             await turn
         assert (raised.value.kind, raised.value.retryable) == ("unreachable", True)
         with pytest.raises(EngineError, match="gives no turn"):
-            await teacher.hold(lambda: None)
+            await teacher.hold(_nothing, _nothing)
         await machine.open()
         turn = await _held(teacher)
         turn.cancel()
@@ -118,7 +143,7 @@ async def test_who_waits_for_a_server_that_is_not_running_is_told_so(machine: Ma
     async with turns_at(machine.url("teacher")) as teacher, turns_at(machine.url("student")) as student:
         machine.switch.down("teacher")
         with pytest.raises(EngineError, match="is not running") as raised:
-            await teacher.hold(lambda: None)
+            await teacher.hold(_nothing, _nothing)
         assert (raised.value.kind, raised.value.retryable) == ("unreachable", True)
         turn = await _held(student)
         waiting = asyncio.create_task(_held(teacher))
@@ -136,14 +161,14 @@ async def test_something_else_that_answers_there_gives_no_turn(answer: bytes) ->
         port = other.sockets[0].getsockname()[1]
         async with turns_at(f"http://127.0.0.1:{port}/turns/teacher") as teacher:
             with pytest.raises(EngineError) as raised:
-                await teacher.hold(lambda: None)
+                await teacher.hold(_nothing, _nothing)
     assert raised.value.kind == "unreachable"
 
 
 async def test_a_model_that_takes_no_turns_is_told_apart(machine: Machine) -> None:
     async with turns_at(machine.url("nobody")) as nobody:
         with pytest.raises(EngineError) as raised:
-            await nobody.hold(lambda: None)
+            await nobody.hold(_nothing, _nothing)
     assert (raised.value.kind, raised.value.retryable) == ("not_found", False)
 
 

@@ -21,7 +21,7 @@ class ServedTurns:
         self._http = http
         self._url = url
 
-    async def hold(self, begun: Callable[[], None]) -> NoReturn:
+    async def hold(self, begun: Callable[[], None], contested: Callable[[], None]) -> NoReturn:
         """Keeps the turn, from when it calls `begun`, until cancelled. Raises EngineError where it can't be had."""
         try:
             async with self._http.get(self._url, allow_redirects=False) as response:
@@ -36,6 +36,8 @@ class ServedTurns:
                 async for line in response.content:
                     if line == b"go\n":
                         begun()
+                    elif line == b"yield\n":
+                        contested()
                     elif line == b"down\n":
                         why = "the model's server is not running"
         # ValueError: a line without an end, of something else that answers there.

@@ -15,7 +15,7 @@ from app.config import settings
 from app.db import unit_of_work
 from app.local.ports import free_port
 from app.models import Incident
-from app.serving import turns
+from app.serving import switch, turns
 from app.serving.switch import Member, Switch
 from tests.support import refining
 from tests.support.model_server import Body, Model, procedural, serve
@@ -125,7 +125,11 @@ async def shared_gpu() -> AsyncIterator[SharedGpu]:
             yield gpu
 
 
-def test_models_take_turns_and_the_result_is_that_of_models_side_by_side(portal: BlockingPortal) -> None:
+@pytest.mark.parametrize("owed_s", [600.0, 0.0], ids=["in lock-step", "first come first served"])
+def test_models_take_turns_and_the_result_is_that_of_models_side_by_side(
+    portal: BlockingPortal, monkeypatch: pytest.MonkeyPatch, owed_s: float
+) -> None:
+    monkeypatch.setattr(switch, "_OWED_S", owed_s)
     actor = refining.owner_with_seeds(3)
     with portal.wrap_async_context_manager(shared_gpu()) as gpu:
         run_id = refining.start(actor, **_models({role: gpu.options(role) for role in ROLES}))

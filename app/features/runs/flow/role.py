@@ -66,14 +66,14 @@ class Role:
 
     async def watch(self, request: Callable[[], Awaitable[Sequence[Reply]]]) -> Sequence[Reply]:
         """Makes the request once the model has its turn, and learns from how it goes. Raises Stopped as `hold`."""
-        await self._gate.passage()
-        clock = asyncio.get_running_loop().time
-        began = clock()
-        try:
-            replies = await request()
-        except EngineError as error:
-            self._answers.overloaded += error.kind in _TOO_MUCH
-            raise
+        async with self._gate.passing():
+            clock = asyncio.get_running_loop().time
+            began = clock()
+            try:
+                replies = await request()
+            except EngineError as error:
+                self._answers.overloaded += error.kind in _TOO_MUCH
+                raise
         self._answers.answered(clock() - began, sum(reply.completion_tokens for reply in replies) / len(replies))
         return replies
 

@@ -23,9 +23,11 @@ class _Turns:
         self.held: list[str] = []
         self.go = asyncio.Event()
         self.trouble: EngineError | None = None
+        self.contest: Callable[[], None] = lambda: None
         self._lost = asyncio.Event()
 
-    async def hold(self, begun: Callable[[], None]) -> NoReturn:
+    async def hold(self, begun: Callable[[], None], contested: Callable[[], None]) -> NoReturn:
+        self.contest = contested
         self.held.append("asked")
         try:
             if self.trouble is not None:
@@ -56,10 +58,15 @@ async def _settle() -> None:
         await asyncio.sleep(0)
 
 
+async def _pass(gate: Gate) -> None:
+    async with gate.passing():
+        pass
+
+
 async def test_without_turns_everybody_passes() -> None:
     gate = Gate(None)
     with gate.wanted():
-        await gate.passage()
+        await _pass(gate)
 
 
 async def test_one_turn_serves_all_requests_also_those_that_wait_for_places() -> None:
@@ -96,11 +103,11 @@ async def test_trouble_with_the_turn_reaches_every_request_and_passes() -> None:
     turns.trouble = EngineError("unreachable", "no switch", retryable=True)
     gate = Gate(turns)
     with gate.wanted():
-        found = await asyncio.gather(gate.passage(), gate.passage(), return_exceptions=True)
+        found = await asyncio.gather(_pass(gate), _pass(gate), return_exceptions=True)
         assert [str(error) for error in found] == ["no switch", "no switch"]
         turns.trouble = None
         turns.go.set()
-        await gate.passage()
+        await _pass(gate)
 
 
 async def test_a_turn_that_was_lost_is_asked_for_again() -> None:
@@ -108,10 +115,10 @@ async def test_a_turn_that_was_lost_is_asked_for_again() -> None:
     gate = Gate(turns)
     turns.go.set()
     with gate.wanted():
-        await gate.passage()
+        await _pass(gate)
         turns.go.clear()
         await turns.lose()
-        again = asyncio.create_task(gate.passage())
+        again = asyncio.create_task(_pass(gate))
         await _settle()
         assert not again.done()
         turns.go.set()
@@ -123,18 +130,45 @@ async def test_a_lane_that_ends_lets_in_nobody_who_waits_and_leaves_those_inside
     waiting, inside = Gate(turns), Gate(turns)
     turns.go.set()
     with inside.wanted(), waiting.wanted():
-        await inside.passage()
+        await _pass(inside)
         turns.go.clear()
-        passing = asyncio.create_task(waiting.passage())
+        passing = asyncio.create_task(_pass(waiting))
         await _settle()
         inside.close()
         waiting.close()
-        await inside.passage()
+        await _pass(inside)
         with pytest.raises(Stopped):
             await passing
     late = Gate(turns)
     late.close()
     with late.wanted(), pytest.raises(Stopped):
-        await late.passage()
+        await _pass(late)
     await _settle()
     assert turns.held.count("ended") == turns.held.count("asked")
+
+
+async def test_a_turn_that_others_have_waited_for_long_is_given_back_when_nobody_is_inside() -> None:
+    turns, finish = _Turns(), asyncio.Event()
+    gate = Gate(turns)
+    turns.go.set()
+    passed: list[str] = []
+
+    async def one(name: str) -> None:
+        async with gate.passing():
+            passed.append(name)
+            await finish.wait()
+
+    with gate.wanted():
+        first = asyncio.create_task(one("first"))
+        await _settle()
+        turns.contest()
+        late = asyncio.create_task(one("late"))
+        await _settle()
+        assert (passed, turns.held) == (["first"], ["asked", "begun"])
+        finish.set()
+        await asyncio.gather(first, late)
+        assert passed == ["first", "late"]
+        assert turns.held == ["asked", "begun", "ended", "asked", "begun"]
+        turns.contest()
+        await _settle()
+        assert turns.held[-1] == "ended", "nobody is inside, though some still want it"
