@@ -59,6 +59,16 @@ class GrowthOut(BaseModel):
         return cls.model_validate({**known, "target": target, "variants": list(row.variants)})
 
 
+class SimilarOut(BaseModel):
+    """Another variant whose program is nearly the same."""
+
+    variant_id: int
+    run_id: int
+    chain_id: int
+    place: str = Field(description="Turn and branch.")
+    similarity: float = Field(description="Estimated share of the syntax that both have, from 0 to 1.")
+
+
 class VariantOut(BaseModel):
     """A proposal in a tree, valid or not, with how the run's own student did."""
 
@@ -74,6 +84,10 @@ class VariantOut(BaseModel):
     stage: Literal["proposed", "checked", "attempted", "done"]
     invalid_code: str | None = Field(description="Machine name of the check that failed.")
     duplicate_of: int | None = Field(description="The variant with the same program that counts instead.")
+    near: SimilarOut | None = Field(description="The earliest similar variant of another tree of the run.")
+    known: SimilarOut | None = Field(description="The earliest similar variant of an older run.")
+    similar: bool = Field(description="Whether one of these makes it unusable, as the run's compared_with has it.")
+    contaminated: bool = Field(description="Whether it shares something with a benchmark set.")
     usable: bool
     review: Literal["", "approved", "rejected"]
     content_hash: str | None
@@ -82,8 +96,11 @@ class VariantOut(BaseModel):
 
     @classmethod
     def of(cls, row: VariantRow) -> VariantOut:
-        known = {name: getattr(row, name) for name in cls.model_fields if name != "measurement"}
-        return cls.model_validate({**known, "measurement": PassRate.of(row)})
+        known = asdict(row)
+        return cls.model_validate(
+            {name: known[name] for name in cls.model_fields if name != "measurement"}
+            | {"measurement": PassRate.of(row)}
+        )
 
 
 class VariantList(BaseModel):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Annotated
+from typing import Annotated, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
@@ -83,6 +83,11 @@ class RunConfig(_Strict):
         ge=1,
         le=1024,
         description="Verdicts below which there is no pass rate; three quarters by default.",
+    )
+    compared_with: Literal["run", "workspace"] = Field(
+        default="run",
+        description="Where a similar program of another seed makes a variant unusable: in this run alone, or in older "
+        "runs of the workspace too.",
     )
     baseline: bool = Field(default=True, description="Also run the single-turn baseline at the same budget.")
     seed: int = Field(default=0, ge=0, lt=2**63, description="Random seed: the same seed gives the same run.")
