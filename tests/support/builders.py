@@ -12,11 +12,14 @@ from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import TypeVar
 
+from sqlalchemy import select
+
 from app.db import Session
 from app.domain.actor import Actor, Role
 from app.domain.difficulty import Tally
 from app.domain.problem import Problem
-from app.domain.problem_codec import encode_problem
+from app.domain.problem_codec import decode_problem, encode_problem
+from app.domain.sketch import bands, sketch
 from app.domain.values import render
 from app.models import (
     Attempt,
@@ -30,6 +33,7 @@ from app.models import (
     Run,
     Seed,
     SeedSet,
+    Sketch,
     User,
     Variant,
     Workspace,
@@ -358,6 +362,33 @@ def grown_run(session: Session, actor: Actor, chains: int = 4, *, attempts: bool
         single: Shape = ((1, 1, None, "first", 32), (2, 1, None, "first", 20))
         grown_chain(session, made, position, environment, family, single, "baseline", attempts=attempts)
     return made
+
+
+def sketches(session: Session, of: Run) -> None:
+    """What the run's valid variants are compared by. They are not marked."""
+    for made, home in session.execute(
+        select(Variant, Chain)
+        .join(Chain, Chain.id == Variant.chain_id)
+        .where(Variant.run_id == of.id, Variant.problem.is_not(None))
+    ):
+        kept = sketch(decode_problem(made.problem or "").program)
+        place = {"asked": made.growth_id is not None, "position": home.position, "turn": made.turn}
+        session.add(
+            Sketch(
+                variant_id=made.id,
+                workspace_id=made.workspace_id,
+                run_id=made.run_id,
+                chain_id=made.chain_id,
+                arm=home.arm,
+                environment=made.environment,
+                branch=made.branch,
+                signature=kept.signature,
+                bands=list(bands(kept.signature, f"{made.workspace_id}/{made.environment}")),
+                constructs=list(kept.constructs),
+                **place,
+            )
+        )
+    session.flush()
 
 
 def growth(

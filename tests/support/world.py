@@ -45,6 +45,7 @@ def make(session: Session, actor: Actor) -> World:
     builders.approve(session, actor, *good[:8])
     builders.growth(session, actor, good[-1])
     builders.growth(session, actor, good[-1], instruction="", state="open")
+    builders.sketches(session, run)
     made = curricula.create(session, actor, "First steps", Selection())
     curricula.freeze(session, actor, made.id, 1)
     curricula.new_version(session, actor, made.id)

@@ -4,12 +4,14 @@ Lengths are CSS pixels: a chart is drawn at its natural size and scrolls in its 
 Every mark has an address, the rows behind it.
 """
 
+from app.web.charts.accumulation import Accumulation, accumulation
 from app.web.charts.bars import Sparkline, Stack, YieldChart, sparkline, stack, yield_by_turn
 from app.web.charts.difficulty_map import DifficultyMap, Stone, difficulty_map
 from app.web.charts.histogram import Histogram, histogram
 from app.web.charts.strip import Strip, strip
 
 __all__ = [
+    "Accumulation",
     "DifficultyMap",
     "Histogram",
     "Sparkline",
@@ -17,6 +19,7 @@ __all__ = [
     "Stone",
     "Strip",
     "YieldChart",
+    "accumulation",
     "difficulty_map",
     "histogram",
     "sparkline",
