@@ -15,7 +15,7 @@ from app.jobs import RECONCILE
 from app.local import launch
 from workers import shutdown
 
-app = Celery("cairn", broker=settings().redis_url or "", include=["workers.runs"])
+app = Celery("cairn", broker=settings().redis_url or "", include=["workers.benchmarks", "workers.runs"])
 app.conf.update(
     accept_content=["json"],
     task_serializer="json",

@@ -16,6 +16,7 @@ LONGEST = 13
 SHORTEST = 8
 COMMON = 10  # items of one set with the same stretch, above which it is a phrase of the set rather than of an item
 CODE_SIMILARITY = 0.8  # from which a program counts as that of an item
+CODE_WIDTH = 4  # values in a band: two as similar as that share one all but certainly (1 - (1 - 0.8^4)^32)
 CODE_SIZE = 12  # shingles that both must have for that: every short function resembles some other
 _TELLING = 6  # different words, no numbers, that a stretch must have
 _PASSAGE = 600  # characters of what is shown

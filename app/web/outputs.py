@@ -69,6 +69,19 @@ class SimilarOut(BaseModel):
     similarity: float = Field(description="Estimated share of the syntax that both have, from 0 to 1.")
 
 
+class OverlapOut(BaseModel):
+    """What a variant shares with a benchmark set: the item that it shares most with, and a passage."""
+
+    set_id: int
+    set_name: str
+    item_id: int
+    item_name: str
+    kind: Literal["text", "code"]
+    grams: int = Field(description="Shared stretches of 13 words, or of all words of a shorter item.")
+    similarity: float | None = Field(description="Estimated share of the syntax that both have, from 0.8 on.")
+    passage: str
+
+
 class VariantOut(BaseModel):
     """A proposal in a tree, valid or not, with how the run's own student did."""
 
@@ -216,6 +229,7 @@ class VariantDetail(VariantOut):
     problem: ProblemOut | None = Field(description="Null where a check failed.")
     invalid_detail: str
     invalid_meaning: str
+    overlaps: list[OverlapOut] = Field(description="What it shares with benchmark sets, the most first.")
     reply: str
     reasoning: str
     target: tuple[float, float]
@@ -232,6 +246,7 @@ class VariantDetail(VariantOut):
             problem=_problem(view),
             invalid_detail=view.invalid_detail,
             invalid_meaning=view.why.sentence if view.why else "",
+            overlaps=[OverlapOut(**asdict(found)) for found in view.overlaps],
             reply=view.reply,
             reasoning=view.reasoning,
             target=view.target,

@@ -23,6 +23,8 @@ from app.domain.sketch import bands, sketch
 from app.domain.values import render
 from app.models import (
     Attempt,
+    BenchmarkItem,
+    BenchmarkSet,
     Chain,
     Decision,
     Growth,
@@ -30,7 +32,9 @@ from app.models import (
     Measurement,
     Membership,
     ModelProfile,
+    Overlap,
     Run,
+    RunBenchmark,
     Seed,
     SeedSet,
     Sketch,
@@ -389,6 +393,27 @@ def sketches(session: Session, of: Run) -> None:
             )
         )
     session.flush()
+
+
+def benchmark_set(session: Session, actor: Actor, name: str = "HumanEval") -> BenchmarkSet:
+    return _add(session, BenchmarkSet(workspace_id=actor.workspace_id, name=name, origin="test", item_count=1))
+
+
+def benchmark_item(session: Session, inside: BenchmarkSet, position: int = 0) -> BenchmarkItem:
+    made = BenchmarkItem(workspace_id=inside.workspace_id, benchmark_set_id=inside.id, position=position)
+    made.name, made.statement, made.code = f"HumanEval/{position}", "Merge the runs.", "def f(runs):\n    return runs"
+    made.grams, made.bands = [], []
+    return _add(session, made)
+
+
+def overlap(session: Session, of: Variant, item: BenchmarkItem) -> Overlap:
+    """The variant shares two stretches of words with the item, and its run is compared with the item's set."""
+    place = {"workspace_id": of.workspace_id, "benchmark_set_id": item.benchmark_set_id}
+    session.merge(RunBenchmark(run_id=of.run_id, **place))
+    of.contaminated = True
+    made = Overlap(variant_id=of.id, benchmark_item_id=item.id, kind="text", grams=2, **place)
+    made.passage = "merge the runs and keep the order of equal items in every one of them"
+    return _add(session, made)
 
 
 def growth(

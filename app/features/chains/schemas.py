@@ -10,6 +10,7 @@ from app.domain.difficulty import Tally
 from app.domain.problem import Problem
 from app.domain.reasons import Reason
 from app.domain.tree import Example
+from app.features.benchmarks.schemas import OverlapRow
 from app.features.chains.filters import TreeQuery
 from app.features.growths.schemas import GrowthRow
 
@@ -259,6 +260,7 @@ class VariantView:
     why: Reason | None
     invalid_detail: str
     twin: VariantRow | None
+    overlaps: Sequence[OverlapRow]
     measurements: Sequence[MeasurementView]
     family: Sequence[VariantRow]
     requests: Sequence[GrowthRow]

@@ -1,10 +1,11 @@
-"""Finds runs that have work and no lane, whatever was lost on the way, and sends lanes for them."""
+"""Finds runs that have work and no lane, and checks that nobody drives, whatever was lost on the way."""
 
 from __future__ import annotations
 
 from app.db import unit_of_work
+from app.features.benchmarks import checks
 from app.features.runs import claims, queries
-from app.jobs import LANE, enqueue
+from app.jobs import CHECK, LANE, enqueue
 
 
 def reconcile() -> int:
@@ -14,5 +15,7 @@ def reconcile() -> int:
         for run_id, count in stalled:
             for _ in range(count):
                 enqueue(session, LANE, run_id)
+        for run_id in checks.waiting(session):
+            enqueue(session, CHECK, run_id)
         queries.forget_old_events(session)
     return sum(count for _, count in stalled)

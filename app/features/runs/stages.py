@@ -20,6 +20,7 @@ from app.domain.sketch import sketch
 from app.domain.tree import Direction, Node, Place, Step
 from app.errors import LeaseLost
 from app.events import publish
+from app.features.benchmarks import matching
 from app.features.runs import similar, statements
 from app.features.runs.claims import Claim
 from app.features.runs.finish import finish_run_if_done, lock_run
@@ -231,6 +232,7 @@ def save_checked(
     )
     _mark_duplicates(session, claim, fingerprint)
     similar.add(session, claim, place, variant_id, made)
+    matching.mark(session, claim.workspace_id, matching.sets_of_run(session, claim.run_id), {variant_id: problem})
 
 
 def _mark_duplicates(session: Session, claim: Claim, fingerprint: str) -> None:
