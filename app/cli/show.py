@@ -70,6 +70,11 @@ def print_summary(summary: RunSummary, console: Console) -> None:
         f"sandbox: {', '.join(summary.isolations) or 'unknown'}\n"
     )
     console.print(_table(main))
+    if main.similar or main.contaminated:
+        console.print(
+            f"  left out of {main.valid} valid: {main.similar} similar to another tree's, "
+            f"{main.contaminated} in a benchmark"
+        )
     if main.invalid:
         listed = ", ".join(f"{code} {count}" for code, count in main.invalid.items())
         console.print(f"  invalid proposals: {listed}")

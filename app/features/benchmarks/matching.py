@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import and_, delete, exists, or_, select, update
+from sqlalchemy import and_, delete, exists, func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from app.db import Session
@@ -20,7 +21,7 @@ from app.models import BenchmarkItem, Overlap, Run, RunBenchmark, Variant
 from app.models.base import table_of
 
 _CODE = 300  # characters of code that stand for it where no words are shared
-_variant, _overlap = table_of(Variant), table_of(Overlap)
+_variant, _overlap, _item = map(table_of, (Variant, Overlap, BenchmarkItem))
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,13 +89,20 @@ def _matches(session: Session, sets: Collection[int], problem: Problem) -> dict[
     """Set -> what the problem shares most with."""
     texts = (problem.message, problem.program)
     grams, code = variant_grams(texts), sketch(problem.program)
-    alike = BenchmarkItem.bands.overlap(list(bands(code.signature, width=CODE_WIDTH)))
+    alike = _item.c.bands.overlap(list(bands(code.signature, width=CODE_WIDTH)))
     found = session.execute(
-        select(BenchmarkItem).where(
-            BenchmarkItem.benchmark_set_id.in_(sets),
-            or_(BenchmarkItem.grams.overlap(sorted(grams)), and_(BenchmarkItem.signature.is_not(None), alike)),
+        select(
+            _item.c.benchmark_set_id,
+            _item.c.id,
+            _item.c.position,
+            _item.c.grams,
+            _item.c.signature,
+            func.left(_item.c.code, _CODE).label("code"),
+        ).where(
+            _item.c.benchmark_set_id.in_(sets),
+            or_(_item.c.grams.overlap(sorted(grams)), and_(_item.c.signature.is_not(None), alike)),
         )
-    ).scalars()
+    )
     best: dict[int, _Match] = {}
     for item in found:
         match = _match(item, texts, grams, code)
@@ -104,7 +112,7 @@ def _matches(session: Session, sets: Collection[int], problem: Problem) -> dict[
     return best
 
 
-def _match(item: BenchmarkItem, texts: Sequence[str], grams: set[int], code: Sketch) -> _Match | None:
+def _match(item: Any, texts: Sequence[str], grams: set[int], code: Sketch) -> _Match | None:
     shared = grams.intersection(item.grams)
     alike = similarity(code.signature, item.signature) if item.signature and code.size >= CODE_SIZE else 0.0
     is_alike = alike >= CODE_SIMILARITY
@@ -112,5 +120,5 @@ def _match(item: BenchmarkItem, texts: Sequence[str], grams: set[int], code: Ske
         passage = shared_passage(texts, shared)
         return _Match(item.id, item.position, "text", len(shared), alike if is_alike else None, passage)
     if is_alike:
-        return _Match(item.id, item.position, "code", 0, alike, item.code[:_CODE])
+        return _Match(item.id, item.position, "code", 0, alike, item.code)
     return None

@@ -31,12 +31,12 @@ from app.db import Session
 from app.domain.sketch import Sketch, bands, number, repeats
 from app.domain.tree import Place
 from app.features.runs.claims import Claim
-from app.models import Chain, Variant
 from app.models import Sketch as SketchRow
+from app.models import Variant
 from app.models.base import table_of
 
 _AT_ONCE = 50  # candidates whose signatures are read at once: the earliest mostly settle it
-_variant, _sketch, _chain = table_of(Variant), table_of(SketchRow), table_of(Chain)
+_variant, _sketch = table_of(Variant), table_of(SketchRow)
 _first = _sketch.alias("first")
 
 # An older run comes first.
@@ -110,7 +110,6 @@ MARKS = (
 _keys = func.unnest(bindparam("keys_", type_=ARRAY(BigInteger))).table_valued(column("key", BigInteger))
 _LOCK = select(func.pg_advisory_xact_lock(_keys.render_derived().c.key).cast(String))
 _ADD = insert(_sketch).on_conflict_do_nothing(index_elements=["variant_id"])
-_POSITION = select(_chain.c.position).where(_chain.c.id == bindparam("chain_"))
 _THESE = _read.where(_sketch.c.variant_id.in_(bindparam("ids_", expanding=True)))
 _NAMING = select(_variant.c.id).where(or_(*(_variant.c[mark.column] == bindparam("variant_") for mark in MARKS)))
 
@@ -123,40 +122,42 @@ def lock(session: Session, claim: Claim, fingerprint: str, signature: bytes) -> 
 def lock_all(session: Session, claim: Claim, fingerprint: str, variant_id: int) -> None:
     """As `lock`, for a variant that was added: also for those that are marked with it."""
     held: set[int] = set()
-    wanted = {number(f"{claim.run_id}/{fingerprint}".encode())}
-    while not wanted <= held:  # once more where one was marked while we waited
+    while True:  # once more where one was marked while we waited
+        these = _these(session, [variant_id, *_naming(session, variant_id)])
+        wanted = {number(f"{claim.run_id}/{fingerprint}".encode()), *(key for this in these for key in this.bands)}
+        if wanted <= held:
+            return
         _lock(session, wanted - held)
         held |= wanted
-        these = _these(session, [variant_id, *_naming(session, variant_id)])
-        wanted = {key for this in these for key in this.bands}
 
 
 def add(session: Session, claim: Claim, place: Place, variant_id: int, made: Sketch) -> None:
     """Keeps the sketch of a valid variant, whose bands are locked, and marks it and later ones."""
-    session.execute(
-        _ADD,
-        {
-            "variant_id": variant_id,
-            "workspace_id": claim.workspace_id,
-            "run_id": claim.run_id,
-            "chain_id": claim.chain_id,
-            "arm": claim.arm,
-            "environment": claim.environment,
-            "asked": claim.asked is not None,
-            "position": session.execute(_POSITION, {"chain_": claim.chain_id}).scalar_one(),
-            "turn": place.turn,
-            "branch": place.branch,
-            "signature": made.signature,
-            "bands": _bands(claim, made.signature),
-            "constructs": list(made.constructs),
-        },
+    this = _Sketched(
+        variant_id=variant_id,
+        workspace_id=claim.workspace_id,
+        chain_id=claim.chain_id,
+        run_id=claim.run_id,
+        asked=claim.asked is not None,
+        position=claim.position,
+        arm=claim.arm,
+        turn=place.turn,
+        branch=place.branch,
+        signature=made.signature,
+        bands=_bands(claim, made.signature),
     )
-    (this,) = _these(session, [variant_id])
+    row = {name: getattr(this, name) for name in _COLUMNS}
+    session.execute(_ADD, row | {"environment": claim.environment, "constructs": list(made.constructs)})
     for mark in MARKS:
-        _set(session, mark, [(this.variant_id, *_earliest(session, mark, this))])
-        later = [_Sketched(*row) for row in session.execute(mark.later, this.values)]
-        alike = ((other.variant_id, this.variant_id, this.likeness(other)) for other in later)
-        _set(session, mark, [found for found in alike if found[2] is not None])
+        first, alike = _earliest(session, mark, this)
+        if first is not None:
+            _set(session, mark, [(variant_id, first, alike)])
+        later = [_Sketched(*found) for found in session.execute(mark.later, this.values)]
+        _set(
+            session,
+            mark,
+            [(other.variant_id, variant_id, a) for other in later if (a := this.likeness(other)) is not None],
+        )
 
 
 def remove(session: Session, variant_id: int) -> None:
