@@ -95,7 +95,7 @@ def take_batch(session: Session, run_id: int, owner: str) -> bool:
         .limit(_AT_ONCE)
     ).all()
     problems = {variant_id: decode_problem(problem) for variant_id, problem in rows if problem is not None}
-    matching.mark(session, check.workspace_id, list(queries.sets_of_run(session, run_id)), problems)
+    matching.mark(session, check.workspace_id, queries.sets_of_run(session, run_id), problems)
     check.done += len(rows)
     check.total = max(check.total, check.done)
     check.lease_expires_at = _until()

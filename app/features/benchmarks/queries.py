@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlalchemy import Select, delete, func, insert, literal, select, update
+from sqlalchemy import Select, and_, delete, func, insert, literal, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from app.db import Session
-from app.features.benchmarks.schemas import CheckRow, ItemRow, OverlapRow, SetRow
+from app.features.benchmarks.schemas import CheckRow, Contamination, ItemRow, OverlapRow, SetRow
 from app.models import BenchmarkItem, BenchmarkSet, Overlap, Run, RunBenchmark, RunCheck, User, Variant
 
 
@@ -138,31 +138,45 @@ def compare_with_all(session: Session, workspace_id: int, run_id: int) -> int:
     return len(added)
 
 
-def sets_of_run(session: Session, run_id: int) -> dict[int, str]:
-    """Names by id."""
-    rows = session.execute(
-        select(BenchmarkSet.id, BenchmarkSet.name)
-        .join(RunBenchmark, RunBenchmark.benchmark_set_id == BenchmarkSet.id)
-        .where(RunBenchmark.run_id == run_id)
-        .order_by(BenchmarkSet.name)
+def sets_of_run(session: Session, run_id: int) -> list[int]:
+    found = select(RunBenchmark.benchmark_set_id).where(RunBenchmark.run_id == run_id)
+    return list(session.execute(found.order_by(RunBenchmark.benchmark_set_id)).scalars())
+
+
+def any_set(session: Session, workspace_id: int) -> bool:
+    found = select(BenchmarkSet.id).where(BenchmarkSet.workspace_id == workspace_id).limit(1)
+    return session.execute(found).scalar() is not None
+
+
+def contamination(session: Session, workspace_id: int, run_id: int) -> Contamination | None:
+    """What a run was compared with and what came of it, in two queries; None where there is no such run."""
+    valid = select(func.count(), func.count().filter(Variant.contaminated).label("contaminated")).where(
+        Variant.run_id == run_id, Variant.problem.is_not(None), Variant.invalid_code.is_(None)
     )
-    return {row.id: row.name for row in rows}
-
-
-def set_total(session: Session, workspace_id: int) -> int:
-    return session.execute(
-        select(func.count()).select_from(BenchmarkSet).where(BenchmarkSet.workspace_id == workspace_id)
-    ).scalar_one()
-
-
-def run_counts(session: Session, run_id: int) -> tuple[int, int]:
-    """(valid variants of a run, those of them that share something with a set)."""
-    valid, contaminated = session.execute(
-        select(func.count(), func.count().filter(Variant.contaminated)).where(
-            Variant.run_id == run_id, Variant.problem.is_not(None), Variant.invalid_code.is_(None)
-        )
-    ).one()
-    return valid, contaminated
+    counted = valid.subquery()
+    found = session.execute(
+        select(RunCheck, *counted.c)
+        .select_from(Run)
+        .join(counted, literal(True))
+        .outerjoin(RunCheck, RunCheck.run_id == Run.id)
+        .where(Run.id == run_id, Run.workspace_id == workspace_id)
+    ).first()
+    if found is None:
+        return None
+    check, count, contaminated = found
+    rows = session.execute(
+        select(BenchmarkSet.id, BenchmarkSet.name, RunBenchmark.run_id)
+        .outerjoin(RunBenchmark, and_(RunBenchmark.benchmark_set_id == BenchmarkSet.id, RunBenchmark.run_id == run_id))
+        .where(BenchmarkSet.workspace_id == workspace_id)
+        .order_by(BenchmarkSet.name)
+    ).all()
+    return Contamination(
+        sets={set_id: name for set_id, name, compared in rows if compared is not None},
+        missing=sum(compared is None for *_, compared in rows),
+        valid=count,
+        contaminated=contaminated,
+        check=check and CheckRow(check.state, check.done, check.total, check.started_at, check.finished_at),
+    )
 
 
 def overlaps(session: Session, workspace_id: int, variant_id: int) -> list[OverlapRow]:
@@ -179,18 +193,3 @@ def overlaps(session: Session, workspace_id: int, variant_id: int) -> list[Overl
         OverlapRow(set_id, set_name, item_id, item_name, row.kind, row.grams, row.similarity, row.passage)
         for set_id, set_name, item_id, item_name, row in rows
     ]
-
-
-def check(session: Session, workspace_id: int, run_id: int) -> CheckRow | None:
-    found = session.execute(
-        select(RunCheck).where(RunCheck.run_id == run_id, RunCheck.workspace_id == workspace_id)
-    ).scalar()
-    if found is None:
-        return None
-    return CheckRow(found.state, found.done, found.total, found.started_at, found.finished_at)
-
-
-def run_exists(session: Session, workspace_id: int, run_id: int) -> bool:
-    return (
-        session.execute(select(Run.id).where(Run.id == run_id, Run.workspace_id == workspace_id)).scalar() is not None
-    )

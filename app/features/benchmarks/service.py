@@ -120,17 +120,10 @@ def benchmark_set(session: Session, actor: Actor, set_id: int) -> SetRow:
 
 def contamination(session: Session, actor: Actor, run_id: int) -> Contamination:
     """What a run is compared with, and how many of its variants share something. Raises NotFound."""
-    if not queries.run_exists(session, actor.workspace_id, run_id):
+    found = queries.contamination(session, actor.workspace_id, run_id)
+    if found is None:
         raise NotFound(f"There is no run {run_id} in this workspace.")
-    sets = queries.sets_of_run(session, run_id)
-    valid, contaminated = queries.run_counts(session, run_id)
-    return Contamination(
-        sets=sets,
-        missing=queries.set_total(session, actor.workspace_id) - len(sets),
-        valid=valid,
-        contaminated=contaminated,
-        check=queries.check(session, actor.workspace_id, run_id),
-    )
+    return found
 
 
 def check_again(session: Session, actor: Actor, run_id: int) -> Contamination:
@@ -141,7 +134,7 @@ def check_again(session: Session, actor: Actor, run_id: int) -> Contamination:
     actor.require(Role.MEMBER)
     if not checks.hold_run(session, actor.workspace_id, run_id):
         raise NotFound(f"There is no run {run_id} in this workspace.")
-    if not queries.set_total(session, actor.workspace_id):
+    if not queries.any_set(session, actor.workspace_id):
         raise Conflict("There is no benchmark set to compare with.", remedy="Import one on the page Benchmarks.")
     if checks.start(session, actor.workspace_id, run_id):
         audit.record(session, actor, "run.checked_again", f"runs/{run_id}")
