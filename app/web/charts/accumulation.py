@@ -76,8 +76,10 @@ def accumulation(
             )
             for n in chosen
         ]
-        # A step per variant is finer than a pixel: every change of the count is enough.
-        turns = [n for n in range(1, len(counts) + 1) if n in (1, len(counts)) or counts[n - 1] != counts[n - 2]]
+        # A step per variant is finer than a pixel: the ends of its level stretches are enough.
+        turns = [
+            n for n, found in enumerate(counts, 1) if n in (1, len(counts)) or not counts[n - 2] == found == counts[n]
+        ]
         points = " ".join([f"{x_of(0)},{y_of(0)}", *(f"{x_of(n)},{y_of(counts[n - 1])}" for n in turns)])
         return Line(name, "ghost" if at else "line", href, points, marks)
 
