@@ -13,6 +13,7 @@ from app.config import settings
 from app.db import Session, after_commit
 from app.errors import Unavailable
 
+CHECK = "benchmarks.check"
 LANE = "runs.lane"
 RECONCILE = "runs.reconcile"
 REMEASURE = "remeasurements.lane"

@@ -15,7 +15,9 @@ from app.jobs import RECONCILE
 from app.local import launch
 from workers import shutdown
 
-app = Celery("cairn", broker=settings().redis_url or "", include=["workers.runs", "workers.remeasurements"])
+_TASKS = ["workers.benchmarks", "workers.remeasurements", "workers.runs"]
+
+app = Celery("cairn", broker=settings().redis_url or "", include=_TASKS)
 app.conf.update(
     accept_content=["json"],
     task_serializer="json",

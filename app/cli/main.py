@@ -22,7 +22,7 @@ class Subcommands(TyperGroup):
     A module has a Typer `app` of its own, or else a function `command`.
     """
 
-    NAMES = ("up", "signin", "seeds", "refine", "grow", "export", "verify", "serve-models", "doctor")
+    NAMES = ("up", "signin", "seeds", "benchmarks", "refine", "grow", "export", "verify", "serve-models", "doctor")
 
     def list_commands(self, _context: object) -> list[str]:
         return list(self.NAMES)

@@ -84,6 +84,11 @@ def print_summary(summary: RunSummary, console: Console) -> None:
             console.print(f"  {end.chains} {arm} {end.text}; {end.turns_unspent} turns unspent", markup=False)
     if unstarted := sum(arm.chains_unstarted for arm in summary.arms):
         console.print(f"  {unstarted} chains were not started")
+    if main.similar or main.contaminated:
+        console.print(
+            f"  left out of {main.valid} valid: {main.similar} similar to another tree's, "
+            f"{main.contaminated} in a benchmark"
+        )
     if main.invalid:
         listed = ", ".join(f"{code} {count}" for code, count in main.invalid.items())
         console.print(f"  invalid proposals: {listed}")

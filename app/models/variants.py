@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, LargeBinary, UniqueConstraint, text
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.models.base import Base, Key, Now, PlainText, WorkspaceId
@@ -16,7 +17,9 @@ class Variant(Base):
     `stage` tells how far it got; each stage is committed, so a killed lane repeats at most the one it was in.
     `problem` is the canonical JSON of app.domain.problem_codec once checked. `path` (turn.branch of every ancestor,
     zero padded) sorts a chain in preorder; `depth` and `subtree` serve the tree grid without recursion. `growth_id`
-    names the request that it was grown on; what a chain grew by itself has none.
+    names the request that it was grown on; what a chain grew by itself has none. What it repeats: `duplicate_of` has
+    the same program and `near_of` nearly the same, both in this run; `known_of` has either in an older run.
+    `contaminated` says that an Overlap names it.
     """
 
     __tablename__ = "variant"
@@ -32,8 +35,19 @@ class Variant(Base):
             "run_id",
             "chain_id",
             "path",
-            postgresql_include=["id", "turn", "invalid_code", "duplicate_of", "review"],
+            postgresql_include=[
+                "id",
+                "turn",
+                "invalid_code",
+                "duplicate_of",
+                "near_of",
+                "known_of",
+                "contaminated",
+                "review",
+            ],
         ),
+        Index("ix_variant_near_of", "near_of", postgresql_where="near_of is not null"),
+        Index("ix_variant_known_of", "known_of", postgresql_where="known_of is not null"),
         Index("ix_variant_workspace_id_review", "workspace_id", "review"),
         Index("ix_variant_growth_id", "growth_id", postgresql_where="growth_id is not null"),
     )
@@ -70,12 +84,42 @@ class Variant(Base):
     content_hash: Mapped[str | None] = mapped_column(index=True)
     fingerprint: Mapped[str | None]
     duplicate_of: Mapped[int | None] = mapped_column(ForeignKey("variant.id", ondelete="SET NULL"))
+    near_of: Mapped[int | None] = mapped_column(ForeignKey("variant.id", ondelete="SET NULL"))
+    near_similarity: Mapped[float | None]
+    known_of: Mapped[int | None] = mapped_column(ForeignKey("variant.id", ondelete="SET NULL"))
+    known_similarity: Mapped[float | None]
+    contaminated: Mapped[bool] = mapped_column(server_default=text("false"))
 
     path: Mapped[str] = mapped_column(PlainText(collation="C"))
     depth: Mapped[int]
     subtree: Mapped[int] = mapped_column(default=1)
     review: Mapped[str] = mapped_column(default="")
     created_at: Mapped[Now]
+
+
+class Sketch(Base):
+    """What a valid variant's program is compared by (app.domain.sketch), and its place in the run.
+
+    The place (`asked`, `position`, `turn`, `branch`) never changes and stands here too, so that the earliest similar
+    variant is found without a join. `bands` meet within a workspace and environment only.
+    """
+
+    __tablename__ = "sketch"
+    __table_args__ = (Index("ix_sketch_bands", "bands", postgresql_using="gin"),)
+
+    variant_id: Mapped[int] = mapped_column(ForeignKey("variant.id", ondelete="CASCADE"), primary_key=True)
+    workspace_id: Mapped[WorkspaceId]
+    run_id: Mapped[int] = mapped_column(ForeignKey("run.id", ondelete="CASCADE"), index=True)
+    chain_id: Mapped[int] = mapped_column(ForeignKey("chain.id", ondelete="CASCADE"), index=True)
+    arm: Mapped[str]
+    environment: Mapped[str]
+    asked: Mapped[bool]
+    position: Mapped[int]
+    turn: Mapped[int]
+    branch: Mapped[int]
+    signature: Mapped[bytes] = mapped_column(LargeBinary)
+    bands: Mapped[list[int]] = mapped_column(ARRAY(BigInteger))
+    constructs: Mapped[list[str]]
 
 
 class Measurement(Base):

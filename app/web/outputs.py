@@ -64,6 +64,29 @@ class GrowthOut(BaseModel):
         return cls.model_validate({**known, "target": target, "variants": list(row.variants)})
 
 
+class SimilarOut(BaseModel):
+    """Another variant whose program is nearly the same."""
+
+    variant_id: int
+    run_id: int
+    chain_id: int
+    place: str = Field(description="Turn and branch.")
+    similarity: float = Field(description="Estimated share of the syntax that both have, from 0 to 1.")
+
+
+class OverlapOut(BaseModel):
+    """What a variant shares with a benchmark set: the item that it shares most with, and a passage."""
+
+    set_id: int
+    set_name: str
+    item_id: int
+    item_name: str
+    kind: Literal["text", "code"]
+    grams: int = Field(description="Shared stretches of 13 words, or of all words of a shorter item.")
+    similarity: float | None = Field(description="Estimated share of the syntax that both have, from 0.8 on.")
+    passage: str
+
+
 class VariantOut(BaseModel):
     """A proposal in a tree, valid or not, with how the run's own student did."""
 
@@ -79,6 +102,10 @@ class VariantOut(BaseModel):
     stage: Literal["proposed", "checked", "attempted", "done"]
     invalid_code: str | None = Field(description="Machine name of the check that failed.")
     duplicate_of: int | None = Field(description="The variant with the same program that counts instead.")
+    near: SimilarOut | None = Field(description="The earliest similar variant of another tree of the run.")
+    known: SimilarOut | None = Field(description="The earliest similar variant of an older run.")
+    similar: bool = Field(description="Whether one of these makes it unusable, as the run's compared_with has it.")
+    contaminated: bool = Field(description="Whether it shares something with a benchmark set.")
     usable: bool
     review: Literal["", "approved", "rejected"]
     content_hash: str | None
@@ -87,8 +114,11 @@ class VariantOut(BaseModel):
 
     @classmethod
     def of(cls, row: VariantRow) -> VariantOut:
-        known = {name: getattr(row, name) for name in cls.model_fields if name != "measurement"}
-        return cls.model_validate({**known, "measurement": PassRate.of(row)})
+        known = asdict(row)
+        return cls.model_validate(
+            {name: known[name] for name in cls.model_fields if name != "measurement"}
+            | {"measurement": PassRate.of(row)}
+        )
 
 
 class VariantList(BaseModel):
@@ -204,6 +234,7 @@ class VariantDetail(VariantOut):
     problem: ProblemOut | None = Field(description="Null where a check failed.")
     invalid_detail: str
     invalid_meaning: str
+    overlaps: list[OverlapOut] = Field(description="What it shares with benchmark sets, the most first.")
     reply: str
     reasoning: str
     target: tuple[float, float]
@@ -220,6 +251,7 @@ class VariantDetail(VariantOut):
             problem=_problem(view),
             invalid_detail=view.invalid_detail,
             invalid_meaning=view.why.sentence if view.why else "",
+            overlaps=[OverlapOut(**asdict(found)) for found in view.overlaps],
             reply=view.reply,
             reasoning=view.reasoning,
             target=view.target,

@@ -23,7 +23,8 @@ _FEWEST_CALLS = 10  # below which a pace would be a guess
 _VARIANTS: tuple[tuple[str, str, str, str | None], ...] = (
     ("Teacher calls", "", "proposals", ""),
     ("Valid", "gold outputs by execution", "valid", "&invalid=none"),
-    ("Unique", "first with its program", "unique", None),
+    ("Unique", "no program of another seed is like it", "unique", None),
+    ("In no benchmark", "", "clean", None),
     ("Measured", "enough verdicts for a rate", "measured", None),
     ("Usable", "rate in the kept band", "usable", "&usable=true"),
     ("Approved", "by people", "approved", "&usable=true&review=approved"),

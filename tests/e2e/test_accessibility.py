@@ -24,6 +24,7 @@ FIRST_LOAD = 80_000  # bytes over the wire, with an empty cache
 OTHER = {
     "/": "sends on to /runs",
     "/curricula/{curriculum_id}": "sends on to its newest version",
+    "/benchmarks/{benchmark_set_id}/{item_id}": "sends on to the item's place in its set",
     "/seeds/{set_id}/{seed_id}": "sends on to the seed's place in its set",
     "/runs/{run_id:int}/config.yaml": "a file",
     "/runs/{run_id:int}/events": "a stream",

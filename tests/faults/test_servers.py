@@ -80,7 +80,7 @@ class Servers:
 
 
 def _forget() -> None:
-    for cached in (config.settings, db.engine, jobs.sender, events._client):
+    for cached in (config.settings, db.engine, jobs.sender, events.client):
         cached.cache_clear()
 
 

@@ -12,14 +12,19 @@ from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import TypeVar
 
+from sqlalchemy import select
+
 from app.db import Session
 from app.domain.actor import Actor, Role
 from app.domain.difficulty import Tally
 from app.domain.problem import Problem
-from app.domain.problem_codec import encode_problem
+from app.domain.problem_codec import decode_problem, encode_problem
+from app.domain.sketch import bands, sketch
 from app.domain.values import render
 from app.models import (
     Attempt,
+    BenchmarkItem,
+    BenchmarkSet,
     Chain,
     Decision,
     Growth,
@@ -27,11 +32,14 @@ from app.models import (
     Measurement,
     Membership,
     ModelProfile,
+    Overlap,
     Remeasurement,
     RemeasurementItem,
     Run,
+    RunBenchmark,
     Seed,
     SeedSet,
+    Sketch,
     StageUsage,
     User,
     Variant,
@@ -389,6 +397,54 @@ def grown_run(session: Session, actor: Actor, chains: int = 4, *, attempts: bool
         single: Shape = ((1, 1, None, "first", 32), (2, 1, None, "first", 20))
         grown_chain(session, made, position, environment, family, single, "baseline", attempts=attempts)
     return made
+
+
+def sketches(session: Session, of: Run) -> None:
+    """What the run's valid variants are compared by. They are not marked."""
+    for made, home in session.execute(
+        select(Variant, Chain)
+        .join(Chain, Chain.id == Variant.chain_id)
+        .where(Variant.run_id == of.id, Variant.problem.is_not(None))
+    ):
+        kept = sketch(decode_problem(made.problem or "").program)
+        place = {"asked": made.growth_id is not None, "position": home.position, "turn": made.turn}
+        session.add(
+            Sketch(
+                variant_id=made.id,
+                workspace_id=made.workspace_id,
+                run_id=made.run_id,
+                chain_id=made.chain_id,
+                arm=home.arm,
+                environment=made.environment,
+                branch=made.branch,
+                signature=kept.signature,
+                bands=list(bands(kept.signature, f"{made.workspace_id}/{made.environment}")),
+                constructs=list(kept.constructs),
+                **place,
+            )
+        )
+    session.flush()
+
+
+def benchmark_set(session: Session, actor: Actor, name: str = "HumanEval") -> BenchmarkSet:
+    return _add(session, BenchmarkSet(workspace_id=actor.workspace_id, name=name, origin="test", item_count=1))
+
+
+def benchmark_item(session: Session, inside: BenchmarkSet, position: int = 0) -> BenchmarkItem:
+    made = BenchmarkItem(workspace_id=inside.workspace_id, benchmark_set_id=inside.id, position=position)
+    made.name, made.statement, made.code = f"HumanEval/{position}", "Merge the runs.", "def f(runs):\n    return runs"
+    made.grams, made.bands = [], []
+    return _add(session, made)
+
+
+def overlap(session: Session, of: Variant, item: BenchmarkItem) -> Overlap:
+    """The variant shares two stretches of words with the item, and its run is compared with the item's set."""
+    place = {"workspace_id": of.workspace_id, "benchmark_set_id": item.benchmark_set_id}
+    session.merge(RunBenchmark(run_id=of.run_id, **place))
+    of.contaminated = True
+    made = Overlap(variant_id=of.id, benchmark_item_id=item.id, kind="text", grams=2, **place)
+    made.passage = "merge the runs and keep the order of equal items in every one of them"
+    return _add(session, made)
 
 
 def growth(

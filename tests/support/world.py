@@ -26,6 +26,8 @@ class World:
     variant_id: int
     invalid_id: int
     set_id: int
+    benchmark_set_id: int
+    item_id: int
     curriculum_id: int
     remeasurement_id: int
     number: int  # of the frozen version; the draft is the next one
@@ -64,6 +66,10 @@ def make(session: Session, actor: Actor) -> World:
     builders.growth(session, actor, good[-1])
     builders.growth(session, actor, good[-1], instruction="", state="open")
     remeasurement = builders.remeasurement(session, actor, *good[:9])
+    builders.sketches(session, run)
+    benchmark = builders.benchmark_set(session, actor)
+    item = builders.benchmark_item(session, benchmark)
+    builders.overlap(session, good[-1], item)
     made = curricula.create(session, actor, "First steps", Selection())
     curricula.freeze(session, actor, made.id, 1)
     curricula.new_version(session, actor, made.id)
@@ -75,6 +81,8 @@ def make(session: Session, actor: Actor) -> World:
         variant_id=good[-1].id,
         invalid_id=first.where(Variant.invalid_code.is_not(None)).limit(1).one().id,
         set_id=run.seed_set_id,
+        benchmark_set_id=benchmark.id,
+        item_id=item.id,
         curriculum_id=made.id,
         remeasurement_id=remeasurement.id,
         number=1,

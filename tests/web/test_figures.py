@@ -24,7 +24,8 @@ ARMS = ("main", "baseline")
 BINS = "case {} else '' end".format(
     " ".join(f"when m.rate >= {b.band.low} and m.rate <= {b.band.high} then '{b.name}'" for b in BROAD)
 )
-USABLE = "v.invalid_code is null and v.duplicate_of is null and m.rate >= 0.01 and m.rate <= 0.97"
+UNIQUE = "v.invalid_code is null and v.duplicate_of is null and v.near_of is null"
+USABLE = f"{UNIQUE} and not v.contaminated and m.rate >= 0.01 and m.rate <= 0.97"
 ROWS = """
 from variant v join chain c on c.id = v.chain_id join run r on r.id = v.run_id
 left join measurement m on m.variant_id = v.id and m.student_profile_id = r.student_profile_id
@@ -33,8 +34,9 @@ where v.run_id = :run and c.arm = :arm
 COUNTS = f"""
 select count(*) as proposals,
        count(*) filter (where v.invalid_code is null) as valid,
-       count(*) filter (where v.invalid_code is null and v.duplicate_of is null) as unique,
-       count(*) filter (where v.invalid_code is null and v.duplicate_of is null and m.rate is not null) as measured,
+       count(*) filter (where {UNIQUE}) as unique,
+       count(*) filter (where {UNIQUE} and not v.contaminated) as clean,
+       count(*) filter (where {UNIQUE} and not v.contaminated and m.rate is not null) as measured,
        count(*) filter (where {USABLE}) as usable,
        count(*) filter (where {USABLE} and v.review = 'approved') as approved,
        sum(v.prompt_tokens + v.completion_tokens) as teacher_tokens
@@ -110,7 +112,7 @@ def test_all_views_say_the_same(page: Visitor, run_id: int) -> None:
         funnel = {row[0]: row[1 + 2 * column] for row in shown["funnel"][1:]}
         assert list(funnel.values()) == [
             str(counted[name])
-            for name in ("proposals", "valid", "unique", "measured", "usable", "approved",
+            for name in ("proposals", "valid", "unique", "clean", "measured", "usable", "approved",
                          "chains", "chains_ended", "chains_usable", "chains_two_bins", "chains_complete")
         ]  # fmt: skip
         by_turn = [row[2:4] for row in shown["yield-table"][1:] if (row[1] == "single-turn") == (arm == "baseline")]

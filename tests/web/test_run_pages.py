@@ -20,7 +20,7 @@ from tests.support.bulk import large_run
 from tests.support.counting import statements
 
 LIST_STATEMENTS = 6  # the session, the runs, those in trouble, their chains, their yields, and one to spare
-PAGE_STATEMENTS = 20
+PAGE_STATEMENTS = 22
 MOST_HTML = 60_000  # characters
 QUICK_S = 0.3  # a page of a run with 12,000 variants
 

@@ -70,7 +70,12 @@ class VariantFilter(ChainFilter):
     )
     review: ReviewState = Field(default=None, description="What people decided; waiting: nobody has yet.")
     usable: Annotated[bool | None, _Open] = Field(
-        default=None, description="Valid, no duplicate, and measured within the run's kept band."
+        default=None, description="Valid, unique, in no benchmark, and measured within the run's kept band."
+    )
+    repeats: Annotated[Literal["duplicate", "similar", "known", "benchmark"] | None, _Open] = Field(
+        default=None,
+        description="duplicate: the same program as an earlier variant; similar: nearly that of another tree; known: "
+        "nearly that of an older run; benchmark: shares something with a benchmark set.",
     )
     asked: Annotated[bool | None, _Open] = Field(
         default=None, description="Grown on a person's request, or by the run itself."

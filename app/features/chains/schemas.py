@@ -10,6 +10,7 @@ from app.domain.difficulty import Tally
 from app.domain.problem import Problem
 from app.domain.reasons import Reason
 from app.domain.tree import Example
+from app.features.benchmarks.schemas import OverlapRow
 from app.features.chains.filters import TreeQuery
 from app.features.growths.schemas import GrowthRow
 
@@ -53,8 +54,23 @@ class ChainRow:
 
 
 @dataclass(frozen=True, slots=True)
+class Likeness:
+    """Another variant whose program is nearly the same; `similarity` is the estimated share of syntax in common."""
+
+    variant_id: int
+    run_id: int
+    chain_id: int
+    place: str
+    similarity: float
+
+
+@dataclass(frozen=True, slots=True)
 class VariantRow:
-    """A variant in a list, with how the run's own student did. `headline` says in a line what it asks."""
+    """A variant in a list, with how the run's own student did. `headline` says in a line what it asks.
+
+    `near` is of another tree of its run (or the same program again in its own), `known` of an older run; `similar` says
+    whether one of them makes it unusable.
+    """
 
     id: int
     run_id: int
@@ -78,6 +94,10 @@ class VariantRow:
     rate: float | None
     bin: str | None
     usable: bool
+    near: Likeness | None
+    known: Likeness | None
+    similar: bool
+    contaminated: bool
 
     @property
     def key(self) -> str:
@@ -94,11 +114,20 @@ class VariantRow:
             return self.invalid_code.replace("_", " ")
         if self.stage != "done":
             return {"proposed": "being checked", "checked": "waiting for attempts"}.get(self.stage, "being judged")
-        if self.duplicate_of:
-            return "duplicate"
+        if self.repeats:
+            return self.repeats
         if self.rate is None:
             return "too few verdicts"
         return self.bin or difficulty_name(self.rate)
+
+    @property
+    def repeats(self) -> str:
+        """In a word, why it is unusable whatever its pass rate; "" where it may be used."""
+        if self.duplicate_of:
+            return "duplicate"
+        if self.similar:
+            return "similar"
+        return "in a benchmark" if self.contaminated else ""
 
     @property
     def can_be_approved(self) -> bool:
@@ -231,6 +260,7 @@ class VariantView:
     why: Reason | None
     invalid_detail: str
     twin: VariantRow | None
+    overlaps: Sequence[OverlapRow]
     measurements: Sequence[MeasurementView]
     family: Sequence[VariantRow]
     requests: Sequence[GrowthRow]

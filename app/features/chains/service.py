@@ -14,6 +14,7 @@ from app.domain.problem_codec import decode_problem
 from app.domain.reasons import ATTEMPT, VALIDITY, Reason, meaning
 from app.domain.summary import representatives
 from app.errors import InvalidInput, NotFound
+from app.features.benchmarks import queries as benchmark_queries
 from app.features.chains.filters import ChainQuery, VariantFilter
 from app.features.chains.queries import chains as chain_queries
 from app.features.chains.queries import rows as row_queries
@@ -94,6 +95,7 @@ def variant(session: Session, actor: Actor, variant_id: int) -> VariantView:
         why=meaning(found.invalid_code, {**reasons, **VALIDITY}) if found.invalid_code else None,
         invalid_detail=found.invalid_detail,
         twin=twin,
+        overlaps=benchmark_queries.overlaps(session, actor.workspace_id, variant_id) if found.contaminated else (),
         measurements=_measurements(session, variant_id),
         family=family,
         requests=growth_queries.of_chain(session, actor.workspace_id, found.chain_id),

@@ -94,25 +94,36 @@ def _prompt(environment: str, view: Mapping[str, Value]) -> list[ChatMessage]:
     return [{"role": m.role, "content": _SURROGATES.sub("\ufffd", m.content)} for m in messages]
 
 
+def _known(facts: Facts) -> dict[str, object]:
+    if facts.known_run is None:
+        return {}
+    place = {"run": facts.known_run, "turn": facts.known_turn, "branch": facts.known_branch}
+    return {"similar_to": place | {"similarity": facts.known_similarity}}
+
+
 def _provenance(facts: Facts) -> dict[str, object]:
     """Where the problem grew, how it was made and with what it was measured."""
     # Who asked is for Cairn to know: files of a curriculum go further than its people.
     asked = {} if facts.instruction is None else {"on_request": {"instruction": facts.instruction}}
-    return asked | {
-        "chain": {"run": facts.run_id, "position": facts.chain_position, "arm": facts.arm},
-        "turn": facts.turn,
-        "branch": facts.branch,
-        "direction": facts.direction,
-        "seed": {"kind": facts.seed_kind, "source": facts.seed_source, "sha256": facts.seed_digest},
-        "environment_version": facts.environment_version,
-        "isolation": facts.isolation,
-        "teacher": facts.teacher.digest,
-        "teacher_prompt": facts.prompt_hash,
-        "measurement": {
-            "student": facts.student.digest,
-            "prompt": facts.measured_prompt_hash,
-            "isolation": facts.measured_isolation,
-            "errors": facts.errors,
-            "cut": facts.cut,
-        },
-    }
+    return (
+        asked
+        | _known(facts)
+        | {
+            "chain": {"run": facts.run_id, "position": facts.chain_position, "arm": facts.arm},
+            "turn": facts.turn,
+            "branch": facts.branch,
+            "direction": facts.direction,
+            "seed": {"kind": facts.seed_kind, "source": facts.seed_source, "sha256": facts.seed_digest},
+            "environment_version": facts.environment_version,
+            "isolation": facts.isolation,
+            "teacher": facts.teacher.digest,
+            "teacher_prompt": facts.prompt_hash,
+            "measurement": {
+                "student": facts.student.digest,
+                "prompt": facts.measured_prompt_hash,
+                "isolation": facts.measured_isolation,
+                "errors": facts.errors,
+                "cut": facts.cut,
+            },
+        }
+    )

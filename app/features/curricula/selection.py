@@ -25,6 +25,8 @@ REASONS = MappingProxyType(
         "no_pass_rate": "No pass rate",
         "outside_bins": "Pass rate outside every bin of the set",
         "duplicate": "Same code as another one chosen",
+        "similar": "Nearly the code of another tree",
+        "benchmark": "Shares something with a benchmark set",
         "incomplete_chain": "Its chain lacks an easy, a medium or a hard variant",
         "other_bin": "In a bin that is not chosen",
         "over_maximum": "Beyond the maximum of its environment and bin",
@@ -51,6 +53,8 @@ class Candidate:
     passed: int = 0
     failed: int = 0
     errors: int = 0
+    similar: bool = False
+    contaminated: bool = False
 
     @property
     def place(self) -> tuple[int, int, str, int, int]:
@@ -116,6 +120,8 @@ def evaluate(candidates: Iterable[Candidate], selection: Selection) -> Evaluatio
         unmeasured = []
     left = sorter.keep(left, "outside_bins", lambda c: _bin(c, bins) is not None)
     left = sorter.keep(left, "duplicate", _first_of_its_code())
+    left = sorter.keep(left, "similar", lambda c: not c.similar)
+    left = sorter.keep(left, "benchmark", lambda c: not c.contaminated)
     if selection.complete_chains:
         whole = _complete_chains(left, bins)
         left = sorter.keep(left, "incomplete_chain", lambda c: c.chain_id in whole)

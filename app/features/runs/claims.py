@@ -56,6 +56,7 @@ class Claim:
     epoch: int
     next_turn: int
     arm: str
+    position: int
     environment: str
     seed_text: str
     seed_kind: str
@@ -226,6 +227,7 @@ def _claim(leased: Growth | Chain, chain: Chain, seed: Seed, asked: Asked | None
         epoch=leased.epoch,
         next_turn=leased.next_turn,
         arm=chain.arm,
+        position=chain.position,
         environment=chain.environment,
         seed_text=seed.text,
         seed_kind=seed.kind,

@@ -10,7 +10,15 @@ from sqlalchemy import case, func, literal, select
 
 from app.db import Session
 from app.domain.difficulty import BROAD
-from app.features.runs.queries import arm_of_variant, broad_bin, measured_by_run, unstarted, usable_variant
+from app.features.runs.queries import (
+    arm_of_variant,
+    broad_bin,
+    measured_by_run,
+    similar_variant,
+    unique_variant,
+    unstarted,
+    usable_variant,
+)
 from app.models import Chain, Growth, Incident, LaneSlot, Measurement, Run, Seed, Variant
 
 
@@ -25,6 +33,8 @@ class Cell:
     isolation: str
     invalid_code: str | None
     duplicate: bool
+    similar: bool
+    contaminated: bool
     bin: str
     rated: bool
     usable: bool
@@ -35,6 +45,10 @@ class Cell:
     errors: int
     cut: int
     teacher_tokens: int
+
+    @property
+    def unique(self) -> bool:
+        return not (self.duplicate or self.similar)
 
 
 def cells(session: Session, run_id: int) -> list[Cell]:
@@ -49,6 +63,8 @@ def cells(session: Session, run_id: int) -> list[Cell]:
         Variant.isolation,
         Variant.invalid_code,
         duplicate,
+        similar_variant(),
+        Variant.contaminated,
         broad_bin(),
         Measurement.rate.is_not(None),
         usable,
@@ -83,7 +99,7 @@ def rate_counts(session: Session, run_id: int, arm: str) -> list[tuple[float, in
             Variant.run_id == run_id,
             arm_of_variant() == arm,
             Measurement.rate.is_not(None),
-            Variant.duplicate_of.is_(None),
+            unique_variant(),
         )
         .group_by(Measurement.rate)
         .order_by(Measurement.rate)

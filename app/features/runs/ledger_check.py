@@ -15,6 +15,7 @@ from app.db import Session
 from app.domain.difficulty import Band
 from app.domain.fingerprint import content_hash
 from app.domain.problem_codec import decode_problem
+from app.domain.sketch import repeats
 from app.domain.tree import Direction, Node, Place, Step
 from app.features.runs.arms import early_stop_of, plan_of
 from app.features.runs.early_stop import REASONS as NOWHERE
@@ -24,9 +25,10 @@ from app.features.runs.metering import STAGES
 from app.features.runs.schemas import RunConfig
 from app.features.runs.statements import SPENT
 from app.features.runs.summary import summarise
-from app.models import Attempt, Chain, Growth, LaneSlot, Measurement, Run, Seed, StageUsage, Variant
+from app.models import Attempt, Chain, Growth, LaneSlot, Measurement, Run, Seed, Sketch, StageUsage, Variant
 
 _BATCH = 500
+_PLACE = (Sketch.asked, Sketch.position, Sketch.turn, Sketch.branch)
 
 Rows = Sequence[tuple[Variant, Measurement | None]]
 
@@ -54,6 +56,7 @@ def check(session: Session, run: Run) -> LedgerReport:
     variants = attempts = 0
     config = RunConfig.model_validate(run.config)
     met = met_at(session, run, config)
+    places = _originals(session, run)
     chains = session.execute(
         select(Chain, Seed.digest)
         .join(Seed, Seed.id == Chain.seed_id)
@@ -80,11 +83,12 @@ def check(session: Session, run: Run) -> LedgerReport:
                 own = judged.get(measurement.id, []) if measurement else []
                 problems += _variant(variant, measurement, own, config)
                 problems += _stages(variant, metered.get(variant.id, set()))
-                content.append(_content(variant, measurement, own))
+                content.append(_content(variant, measurement, own, places.get(variant.near_of or 0, "")))
                 variants += 1
                 attempts += len(own)
             if chain.position <= met.get(chain.environment, chain.position):
                 digest.update(b"".join(content))
+    problems += _marks(session, run)
     problems += _leases(session, run)
     problems += _counts(session, run, variants, attempts)
     return LedgerReport(run.id, run.state, len(chains), variants, attempts, digest.hexdigest(), tuple(problems))
@@ -240,7 +244,39 @@ def _stages(variant: Variant, metered: set[str]) -> Iterator[str]:
         yield f"variant {variant.id}: stages {sorted(metered)} say what they took, {sorted(expected)} were committed"
 
 
-def _content(variant: Variant, measurement: Measurement | None, attempts: list[Attempt]) -> bytes:
+def _originals(session: Session, run: Run) -> dict[int, str]:
+    """The places of those that others are marked with, by id."""
+    named = select(Variant.near_of).where(Variant.run_id == run.id, Variant.near_of.is_not(None))
+    rows = session.execute(
+        select(Variant.id, Chain.arm, Chain.position, Variant.turn, Variant.branch)
+        .join(Chain, Chain.id == Variant.chain_id)
+        .where(Variant.id.in_(named))
+    )
+    return {variant_id: "/".join(map(str, place)) for variant_id, *place in rows}
+
+
+def _marks(session: Session, run: Run) -> Iterator[str]:
+    """Every variant is marked with the first one that it is similar to, found here without the index."""
+    marked = {
+        row.id: row.near_of
+        for row in session.execute(select(Variant.id, Variant.near_of).where(Variant.run_id == run.id))
+    }
+    before: dict[tuple[str, int], list[Sketch]] = {}
+    for this in session.execute(select(Sketch).where(Sketch.run_id == run.id).order_by(*_PLACE)).scalars():
+        known = {old.variant_id: old for band in this.bands for old in before.get((this.arm, band), ())}
+        earlier = sorted(known.values(), key=lambda old: (old.asked, old.position, old.turn, old.branch))
+        first = next((old.variant_id for old in earlier if _repeats(this, old)), None)
+        if marked[this.variant_id] != first:
+            yield f"variant {this.variant_id}: marked as similar to {marked[this.variant_id]}, by its sketch to {first}"
+        for band in this.bands:
+            before.setdefault((this.arm, band), []).append(this)
+
+
+def _repeats(one: Sketch, other: Sketch) -> bool:
+    return repeats(one.signature, other.signature, same_tree=one.chain_id == other.chain_id) is not None
+
+
+def _content(variant: Variant, measurement: Measurement | None, attempts: list[Attempt], original: str) -> bytes:
     """What must be the same whenever and wherever the run is repeated."""
     parts = [
         f"{variant.turn}.{variant.branch} {variant.direction} {variant.stage} {variant.path}",
@@ -249,6 +285,7 @@ def _content(variant: Variant, measurement: Measurement | None, attempts: list[A
         variant.content_hash or "",
         f"{measurement.passed}/{measurement.failed}/{measurement.errors}" if measurement else "",
         *(f"{attempt.number} {attempt.verdict} {attempt.reply}" for attempt in attempts),
+        *([f"similar to {original} {variant.near_similarity}"] if original else []),
     ]
     return "\x1e".join(parts).encode()
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlalchemy import and_, case, delete, func, literal, null, select, update
+from sqlalchemy import and_, case, delete, func, literal, not_, null, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import aliased
 from sqlalchemy.sql.elements import ColumnElement
@@ -166,9 +166,23 @@ def kept_rate(run_id: int | None = None) -> ColumnElement[bool]:
     return and_(Measurement.rate >= low, Measurement.rate <= high)
 
 
+def similar_variant() -> ColumnElement[bool]:
+    """Whether its program is nearly that of another tree; of older runs' trees too where the run's settings say so."""
+    beyond = func.coalesce(Run.config["compared_with"].as_string(), "run") == "workspace"
+    return or_(Variant.near_of.is_not(None), and_(beyond, Variant.known_of.is_not(None)))
+
+
+def unique_variant() -> ColumnElement[bool]:
+    """Neither the copy of an earlier variant nor nearly one."""
+    return and_(Variant.duplicate_of.is_(None), not_(similar_variant()))
+
+
 def usable_variant(run_id: int | None = None) -> ColumnElement[bool]:
-    """Valid, measured within the kept band, and no duplicate: what counts for the yield. `run_id` as for kept_rate."""
-    return and_(Variant.invalid_code.is_(None), Variant.duplicate_of.is_(None), kept_rate(run_id))
+    """Valid, measured within the kept band, unique, and in no benchmark: what counts for the yield.
+
+    `run_id` as for kept_rate.
+    """
+    return and_(Variant.invalid_code.is_(None), unique_variant(), not_(Variant.contaminated), kept_rate(run_id))
 
 
 def broad_bin() -> ColumnElement[str]:

@@ -1,10 +1,11 @@
-"""Finds runs and remeasurements that have work and no lane, whatever was lost on the way, and sends lanes for them."""
+"""Finds runs, remeasurements and checks that have work and nobody to drive them, whatever was lost on the way."""
 
 from __future__ import annotations
 
 from app.db import unit_of_work
+from app.features.benchmarks import checks
 from app.features.runs import claims, queries
-from app.jobs import LANE, REMEASURE, enqueue
+from app.jobs import CHECK, LANE, REMEASURE, enqueue
 
 
 def reconcile() -> int:
@@ -17,5 +18,7 @@ def reconcile() -> int:
         measuring = claims.waiting_remeasurements(session)
         for remeasurement_id in measuring:
             enqueue(session, REMEASURE, remeasurement_id)
+        for run_id in checks.waiting(session):
+            enqueue(session, CHECK, run_id)
         queries.forget_old_events(session)
     return sum(count for _, count in stalled) + len(measuring)

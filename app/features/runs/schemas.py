@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Annotated
+from typing import Annotated, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
@@ -163,6 +163,11 @@ class RunConfig(_Strict):
         ge=1,
         le=1024,
         description="Verdicts below which there is no pass rate; three quarters by default.",
+    )
+    compared_with: Literal["run", "workspace"] = Field(
+        default="run",
+        description="Where a similar program of another seed makes a variant unusable: in this run alone, or in older "
+        "runs of the workspace too.",
     )
     baseline: bool = Field(default=True, description="Also run the single-turn baseline at the same budget.")
     until: Goal | None = Field(default=None, description="When it has enough: no further seeds are taken then.")

@@ -13,6 +13,7 @@ from app.db import Session
 from app.domain.actor import Actor, Role
 from app.errors import Conflict, NotFound
 from app.events import publish
+from app.features.benchmarks.queries import compare_with_all
 from app.features.runs import queries, stages
 from app.features.runs.finish import lock_run
 from app.features.runs.previews import preview_of
@@ -71,6 +72,7 @@ def _create(session: Session, actor: Actor, config: RunConfig, previews: RunConf
     )
     session.add(run)
     session.flush()
+    compare_with_all(session, actor.workspace_id, run.id)
     queries.insert_chains(session, run, seeds, config.environments, size.arms)
     slots = min(settings().worker_processes, size.chains)
     session.add_all(LaneSlot(run_id=run.id, slot=slot, workspace_id=run.workspace_id) for slot in range(slots))

@@ -16,10 +16,12 @@ from app.db import Session
 from app.domain.difficulty import Band, Tally
 from app.domain.problem import Judgement, Problem, Reply, Verdict
 from app.domain.problem_codec import decode_problem, encode_problem
+from app.domain.sketch import sketch
 from app.domain.tree import Direction, Node, Place, Step
 from app.errors import LeaseLost
 from app.events import publish
-from app.features.runs import statements
+from app.features.benchmarks import matching
+from app.features.runs import similar, statements
 from app.features.runs.arms import ASKED
 from app.features.runs.claims import Claim
 from app.features.runs.finish import finish_run_if_done, lock_run
@@ -222,11 +224,12 @@ def save_invalid(
 ) -> None:
     """Stage 2, the proposal broke a rule: the variant is done. Without a `fingerprint` it was no problem so far."""
     if fingerprint is not None:
-        _lock_fingerprint(session, claim, fingerprint)
+        similar.lock_all(session, claim, fingerprint, variant_id)
     _fence(session, claim, place.turn)
     session.execute(statements.SET_INVALID, {"variant_": variant_id, "code_": code, "detail_": detail})
     if fingerprint is not None:
         _mark_duplicates(session, claim, fingerprint)
+        similar.remove(session, variant_id)
     _add_usage(session, claim, variant_id, usage)
     publish(session, claim.workspace_id, claim.run_id, "variant", variant_id)
 
@@ -241,8 +244,9 @@ def save_checked(
     fingerprint: str,
     usage: Usage,
 ) -> None:
-    """Stage 2, the problem holds: its gold outputs, its hashes, and whether the run has it already."""
-    _lock_fingerprint(session, claim, fingerprint)
+    """Stage 2, the problem holds: its gold outputs, its hashes, and what has it already or nearly."""
+    made = sketch(problem.program)
+    similar.lock(session, claim, fingerprint, made.signature)
     _fence(session, claim, place.turn)
     session.execute(
         statements.SET_CHECKED,
@@ -255,11 +259,8 @@ def save_checked(
     )
     _mark_duplicates(session, claim, fingerprint)
     _add_usage(session, claim, variant_id, usage)
-
-
-def _lock_fingerprint(session: Session, claim: Claim, fingerprint: str) -> None:
-    """Before any row is held: twins of other chains wait here, and not for each other's rows."""
-    session.execute(statements.LOCK_FINGERPRINT, {"key": f"{claim.run_id}/{fingerprint}"})
+    similar.add(session, claim, place, variant_id, made)
+    matching.mark(session, claim.workspace_id, matching.sets_of_run(session, claim.run_id), {variant_id: problem})
 
 
 def _mark_duplicates(session: Session, claim: Claim, fingerprint: str) -> None:

@@ -20,7 +20,6 @@ from sqlalchemy import (
     literal,
     null,
     select,
-    text,
     update,
 )
 from sqlalchemy.dialects.postgresql import insert as upsert
@@ -113,8 +112,6 @@ SET_CHECKED = _this_variant.values(
 )
 SET_ATTEMPTED = _this_variant.values(stage="attempted")
 SET_DONE = _this_variant.values(stage="done")
-
-LOCK_FINGERPRINT = text("select pg_advisory_xact_lock(hashtextextended(:key, 0))")
 
 TWINS = (
     select(_variant.c.id, _variant.c.duplicate_of)

@@ -40,8 +40,11 @@ class ArmSummary:
     under_way: dict[str, int]  # stage -> variants that have come so far: proposed, checked, attempted
     valid: int
     duplicates: int  # of an earlier variant of the chain (invalid) or of the run
-    unique: int  # valid and no duplicate
-    measured: int  # unique, and with enough verdicts for a pass rate
+    similar: int  # valid, no duplicate, but nearly one of another tree
+    unique: int  # valid, no duplicate and not similar
+    contaminated: int  # unique, but it shares something with a benchmark set
+    clean: int  # unique and not contaminated
+    measured: int  # clean, and with enough verdicts for a pass rate
     usable: int
     approved: int  # usable variants that people approved
     attempts: int  # verdicts, without errors
@@ -173,13 +176,18 @@ def summarise(session: Session, run: Run) -> RunSummary:
     )
 
 
+def _holds(cell: Cell) -> bool:
+    """Whether its problems passed all checks."""
+    return cell.invalid_code is None and cell.stage != "proposed"
+
+
 def _asked(requests: dict[str, int], cells: list[Cell]) -> AskedSummary:
     own = [cell for cell in cells if cell.arm == ASKED]
     return AskedSummary(
         requests=sum(requests.values()),
         open=requests.get("open", 0),
         proposals=sum(c.count for c in own),
-        valid=sum(c.count for c in own if c.invalid_code is None and c.stage != "proposed"),
+        valid=sum(c.count for c in own if _holds(c)),
         usable=sum(c.count for c in own if c.usable),
         attempts=sum(c.passed + c.failed for c in own),
         errors=sum(c.errors for c in own),
@@ -225,10 +233,13 @@ def _arm(
         chains_complete=sum(count for bins, count in filled.items() if bins >= COMPLETE),
         proposals=proposals.total(),
         under_way={stage: under_way[stage] for stage in STAGES},
-        valid=sum(c.count for c in own if c.invalid_code is None and c.stage != "proposed"),
+        valid=sum(c.count for c in own if _holds(c)),
         duplicates=sum(c.count for c in own if c.duplicate) + invalid["duplicate"],
-        unique=sum(c.count for c in own if c.invalid_code is None and c.stage != "proposed" and not c.duplicate),
-        measured=sum(c.count for c in own if c.rated and not c.duplicate),
+        similar=sum(c.count for c in own if _holds(c) and c.similar and not c.duplicate),
+        unique=sum(c.count for c in own if _holds(c) and c.unique),
+        contaminated=sum(c.count for c in own if _holds(c) and c.unique and c.contaminated),
+        clean=sum(c.count for c in own if _holds(c) and c.unique and not c.contaminated),
+        measured=sum(c.count for c in own if c.rated and c.unique and not c.contaminated),
         usable=usable.total(),
         approved=sum(c.count for c in own if c.usable and c.approved),
         attempts=sum(c.passed + c.failed for c in own),

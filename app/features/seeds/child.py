@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import resource
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
@@ -26,23 +26,37 @@ CPU_S = 900
 MAX_CHARACTERS = 1 << 28  # of all seeds together: a few bytes of Parquet can stand for more
 
 
+Told = tuple[str, dict[str, object], int]
+"""What kind of thing was found, its fields, and how many characters it holds."""
+
+
 def main(form: Format, name: str, options_json: str, root: str = ".") -> None:
+    options = ImportOptions.model_validate_json(options_json)
+    confined(name, lambda: _told(read(form, name, Path(root), sys.stdin.buffer, options)), MAX_CHARACTERS)
+
+
+def _told(found: Iterator[SeedDraft | Rejected]) -> Iterator[Told]:
+    for item in found:
+        if isinstance(item, Rejected):
+            yield "rejected", asdict(item), 0
+        else:
+            yield "seed", asdict(item), len(item.text)
+
+
+def confined(name: str, found: Callable[[], Iterator[Told]], most: int) -> None:
+    """Tells what is found, under limits, up to `most` characters in all."""
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
     resource.setrlimit(resource.RLIMIT_CPU, (CPU_S, CPU_S))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    options = ImportOptions.model_validate_json(options_json)
     read_so_far = 0
     try:
-        for found in read(form, name, Path(root), sys.stdin.buffer, options):
-            if isinstance(found, Rejected):
-                _tell("rejected", asdict(found))
-                continue
-            read_so_far += len(found.text)
-            if read_so_far > MAX_CHARACTERS:
+        for what, fields, characters in found():
+            read_so_far += characters
+            if read_so_far > most:
                 raise InvalidInput(
-                    f"{name} holds more than {MAX_CHARACTERS} characters of code.", field="file", remedy="Split it."
+                    f"{name} holds more than {most} characters of code and text.", field="file", remedy="Split it."
                 )
-            _tell("seed", asdict(found))
+            _tell(what, fields)
     except AppError as error:
         _tell("refused", {"message": error.message, "field": error.field, "remedy": error.remedy})
     except MemoryError:

@@ -6,9 +6,9 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from app.domain.seeds import SeedDraft
 from app.errors import InvalidInput
@@ -25,12 +25,20 @@ def read(
 
     Raises InvalidInput where the whole of it cannot be used. Stopping early ends the process.
     """
+    arguments = [form, name, options.model_dump_json(), *([str(folder.resolve())] if folder else [])]
+    for what, told in tell("app.features.seeds.child", arguments, name, file):
+        yield SeedDraft(**told) if what == "seed" else Rejected(**told)
+
+
+def tell(
+    module: str, arguments: Sequence[str], name: str, file: IO[bytes] | None = None
+) -> Iterator[tuple[str, dict[str, Any]]]:
+    """What the reading process `module` says: (kind, fields). Raises InvalidInput as it does."""
     if file is not None:  # the process shares the descriptor: all must be written, and the offset at the beginning
         file.flush()
         os.lseek(file.fileno(), 0, os.SEEK_SET)
-    command = [sys.executable, "-m", "app.features.seeds.child", form, name, options.model_dump_json()]
     with subprocess.Popen(
-        [*command, *([str(folder.resolve())] if folder else [])],
+        [sys.executable, "-m", module, *arguments],
         stdin=file if file is not None else subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         cwd=_ROOT,
@@ -45,7 +53,7 @@ def read(
                     return
                 if what == "refused":
                     raise InvalidInput(told["message"], field=told["field"], remedy=told["remedy"])
-                yield SeedDraft(**told) if what == "seed" else Rejected(**told)
+                yield what, told
         finally:
             process.kill()
     raise InvalidInput(

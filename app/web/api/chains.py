@@ -30,7 +30,7 @@ class ChainOut(BaseModel):
     seed_id: int
     seed_source: str
     variants: int
-    usable: int = Field(description="Valid, no duplicates, and measured within the run's kept band.")
+    usable: int = Field(description="Valid, unique, in no benchmark, and measured within the run's kept band.")
     bins: list[str] = Field(description="Broad difficulty bins that the usable variants fill, easiest first.")
     complete: bool = Field(description="Whether they fill easy, medium and hard of the narrow set.")
 

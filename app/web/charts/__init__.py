@@ -4,6 +4,7 @@ Lengths are CSS pixels: a chart is drawn at its natural size and scrolls in its 
 Every mark has an address, the rows behind it.
 """
 
+from app.web.charts.accumulation import Accumulation, accumulation
 from app.web.charts.bars import Sparkline, Stack, YieldChart, sparkline, stack, yield_by_turn
 from app.web.charts.difficulty_map import DifficultyMap, Stone, difficulty_map
 from app.web.charts.histogram import Histogram, histogram
@@ -11,6 +12,7 @@ from app.web.charts.scatter import Scatter, scatter
 from app.web.charts.strip import Strip, strip
 
 __all__ = [
+    "Accumulation",
     "DifficultyMap",
     "Histogram",
     "Scatter",
@@ -19,6 +21,7 @@ __all__ = [
     "Stone",
     "Strip",
     "YieldChart",
+    "accumulation",
     "difficulty_map",
     "histogram",
     "scatter",

@@ -32,6 +32,8 @@ Reason = Literal[
     "no_pass_rate",
     "outside_bins",
     "duplicate",
+    "similar",
+    "benchmark",
     "incomplete_chain",
     "other_bin",
     "over_maximum",

@@ -12,6 +12,8 @@ from starlette.responses import Response
 from app import registry
 from app.domain.actor import Role
 from app.errors import NotFound
+from app.features.benchmarks import service as benchmarks
+from app.features.benchmarks.schemas import Contamination
 from app.features.remeasurements import queries as remeasurements
 from app.features.remeasurements.schemas import RemeasurementRow, StudentFigures
 from app.features.runs import feed, figures, queries, service, usage
@@ -63,6 +65,7 @@ class RunPage:
     stages: Sequence[StageTable]
     invalid: Stack
     invalid_examples: Sequence[InvalidGroup]
+    contamination: Contamination
     strategy: str
     teacher: ModelProfile
     student: ModelProfile
@@ -106,6 +109,7 @@ def run_page(request: Request, work: Work, member: Member, pages: PagesDep, run_
             for code, count in summary.main.invalid.items()
         ),
         invalid_examples=[group for group in figures.invalid_groups(work, run.id) if group.arm == "main"],
+        contamination=benchmarks.contamination(work, member, run.id),
         strategy=registry.strategy(config.strategy).title,
         teacher=queries.profile(work, run.teacher_profile_id),
         student=queries.profile(work, run.student_profile_id),
@@ -131,6 +135,12 @@ def run_yaml(work: Work, member: Member, run_id: Id) -> Response:
         media_type="application/yaml",
         headers={"Content-Disposition": f'attachment; filename="run-{run.id}.yaml"'},
     )
+
+
+@router.post("/runs/{run_id:int}/check")
+def check_again(work: Work, member: Member, run_id: Id) -> Response:
+    benchmarks.check_again(work, member, run_id)
+    return redirect(f"/runs/{run_id}", flash="All variants are compared again, with every benchmark set.")
 
 
 @router.post("/runs/{run_id:int}/state")

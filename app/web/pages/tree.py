@@ -188,12 +188,20 @@ def _picks(query: TreeQuery, choices: FilterChoices) -> list[Pick]:
         ),
         ("review", "Review", options("any review", ("waiting", "approved", "rejected")), query.review or ""),
         ("usable", "Usable", [("", "usable or not"), ("true", "usable"), ("false", "not usable")], usable),
+        ("repeats", "Copies", _COPIES, query.repeats or ""),
         ("asked", "Asked for", [("", "asked for or not"), ("true", "on request"), ("false", "by the run")], asked),
         ("arm", "Arm", [("", "both arms"), ("main", "this run"), ("baseline", "baseline")], query.arm or ""),
         ("sort", "Order of chains", _SORTS, "" if query.sort == "position" else query.sort),
     ]
 
 
+_COPIES = [
+    ("", "copies or not"),
+    ("duplicate", "duplicates"),
+    ("similar", "similar ones"),
+    ("known", "similar to an older run"),
+    ("benchmark", "in a benchmark"),
+]
 _SORTS = [
     ("", "in order"),
     ("-position", "last first"),

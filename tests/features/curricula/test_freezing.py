@@ -19,7 +19,7 @@ from app.domain.problem_codec import decode_problem
 from app.errors import AppError, Conflict, Forbidden, InvalidForm, InvalidInput, NotFound
 from app.features.curricula import service
 from app.features.curricula.schemas import Selection
-from app.models import AuditEvent, CurriculumItem, CurriculumVersion, Export, Measurement, Variant
+from app.models import AuditEvent, Chain, CurriculumItem, CurriculumVersion, Export, Measurement, Variant
 from tests.support import builders
 
 EVERYTHING = Selection(approved_only=False)
@@ -68,8 +68,13 @@ def test_items_hold_the_chosen_problems_in_order(work: Session, actor: Actor) ->
 
 def test_a_row_tells_the_problem_its_prompt_and_with_what_it_was_measured(work: Session, actor: Actor) -> None:
     row = decode_row(rows_of(work, frozen(work, actor))[0])
-    variant = work.execute(select(Variant).where(Variant.content_hash == row["content_hash"])).scalars().first()
-    assert variant is not None
+    grown = json.loads(row["provenance"])
+    variant = work.execute(
+        select(Variant)
+        .join(Chain, Chain.id == Variant.chain_id)
+        .where(Variant.content_hash == row["content_hash"], Variant.turn == grown["turn"])
+        .where(Chain.arm == grown["chain"]["arm"], Chain.position == grown["chain"]["position"])
+    ).scalar_one()
     assert variant.problem is not None
     assert row["problem"] == variant.problem
     assert decode_problem(row["problem"]).environment == row["env"]

@@ -8,12 +8,14 @@ from datetime import UTC, datetime, timedelta
 
 from app.domain.difficulty import BROAD, Tally, bin_of
 from app.web.charts import (
+    Accumulation,
     DifficultyMap,
     Histogram,
     Sparkline,
     Stack,
     Stone,
     YieldChart,
+    accumulation,
     difficulty_map,
     histogram,
     sparkline,
@@ -164,6 +166,14 @@ class Gallery:
     single: DifficultyMap = field(default_factory=lambda: difficulty_map(CHAIN[:1], width=360))
     histogram: Histogram = field(default_factory=lambda: histogram(rates(), lambda low, high: f"#{low}-{high}"))
     reasons: Stack = field(default_factory=lambda: stack(REASONS))
+    found: Accumulation = field(
+        default_factory=lambda: accumulation(
+            [
+                ("this run", [n - n // 4 for n in range(1, 61)], "#run"),
+                ("single-turn", [n - n // 2 for n in range(1, 41)], "#baseline"),
+            ]
+        )
+    )
     yields: YieldChart = field(default_factory=lambda: yield_by_turn(RUN_YIELD, BASELINE))
     line: Sparkline | None = field(default_factory=lambda: sparkline([3, 5, 4, 8, 9, 7, 12, 14, 13, 18]))
 

@@ -6,14 +6,15 @@ from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import Select, func, select
+from sqlalchemy.orm import aliased
 
 from app.db import Session
 from app.domain.difficulty import Tally, bin_of
 from app.features.chains.filters import VariantFilter
 from app.features.chains.headlines import cut, headline
 from app.features.chains.queries.tree import matching
-from app.features.chains.schemas import VariantRow
-from app.features.runs.queries import measured_by_run, usable_variant
+from app.features.chains.schemas import Likeness, VariantRow
+from app.features.runs.queries import measured_by_run, similar_variant, usable_variant
 from app.models import Measurement, Run, Variant
 
 _ROW = (
@@ -34,8 +35,11 @@ _ROW = (
     Variant.duplicate_of,
     Variant.review,
     Variant.content_hash,
+    Variant.contaminated,
 )
+_near, _known = aliased(Variant), aliased(Variant)
 _NAMES = [column.key for column in _ROW]
+_OWN = len(_ROW)
 
 
 def _select_rows(workspace_id: int) -> Select[*tuple[Any, ...]]:
@@ -49,15 +53,30 @@ def _select_rows(workspace_id: int) -> Select[*tuple[Any, ...]]:
             func.coalesce(Measurement.errors, 0),
             Measurement.rate,
             func.coalesce(usable_variant(), False),
+            similar_variant(),
+            *_likeness(_near, Variant.near_similarity),
+            *_likeness(_known, Variant.known_similarity),
         )
         .join(Run, Run.id == Variant.run_id)
         .outerjoin(Measurement, measured_by_run())
+        .outerjoin(_near, _near.id == Variant.near_of)
+        .outerjoin(_known, _known.id == Variant.known_of)
         .where(Variant.workspace_id == workspace_id)
     )
 
 
+def _likeness(other: type[Variant], similarity: Any) -> tuple[Any, ...]:
+    return other.id, other.run_id, other.chain_id, other.turn, other.branch, similarity
+
+
+def _like(values: Sequence[Any]) -> Likeness | None:
+    variant_id, run_id, chain_id, turn, branch, similarity = values
+    return Likeness(variant_id, run_id, chain_id, f"{turn}.{branch}", similarity) if variant_id else None
+
+
 def _row(values: Sequence[Any]) -> VariantRow:
-    *own, problem, detail, passed, failed, errors, rate, usable = values
+    own, (problem, detail, passed, failed, errors, rate, usable, similar) = values[:_OWN], values[_OWN : _OWN + 8]
+    near, known = values[_OWN + 8 : _OWN + 14], values[_OWN + 14 :]
     return VariantRow(
         **dict(zip(_NAMES, own, strict=True)),
         headline=headline(problem) or cut(detail),
@@ -65,6 +84,9 @@ def _row(values: Sequence[Any]) -> VariantRow:
         rate=rate,
         bin=None if rate is None else bin_of(rate),
         usable=usable,
+        near=_like(near),
+        known=_like(known),
+        similar=similar,
     )
 
 

@@ -12,6 +12,13 @@ from app.features.chains.queries.chains import BEFORE_ALL_PATHS, At, Order, chai
 from app.features.runs.queries import broad_bin, measured_by_run, usable_variant
 from app.models import Chain, Measurement, Run, Seed, Variant
 
+_REPEATS = {
+    "duplicate": Variant.duplicate_of.is_not(None),
+    "similar": and_(Variant.near_of.is_not(None), Variant.duplicate_of.is_(None)),
+    "known": Variant.known_of.is_not(None),
+    "benchmark": Variant.contaminated.is_(True),
+}
+
 
 def matching(run_id: int, wanted: VariantFilter) -> Select[int, int, str]:
     """The variants that the filter lets through, with their chain and path."""
@@ -45,6 +52,8 @@ def matching(run_id: int, wanted: VariantFilter) -> Select[int, int, str]:
         statement = statement.where(Variant.review == ("" if wanted.review == "waiting" else wanted.review))
     if wanted.usable is not None:
         statement = statement.where(func.coalesce(usable_variant(), False).is_(wanted.usable))
+    if wanted.repeats:
+        statement = statement.where(_REPEATS[wanted.repeats])
     if wanted.asked is not None:
         statement = statement.where(Variant.growth_id.is_not(None).is_(wanted.asked))
     if wanted.q:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import select
+from sqlalchemy.orm import aliased
 
 from app.db import Session
 from app.features.curricula.queries.scope import measured
@@ -56,6 +57,10 @@ class Facts:
     measured_isolation: str
     student: ModelProfile
     teacher: ModelProfile
+    known_run: int | None  # of the earliest similar variant of an older run
+    known_turn: int | None
+    known_branch: int | None
+    known_similarity: float | None
 
 
 def facts(session: Session, workspace_id: int, ids: Sequence[int], selection: Selection) -> Iterator[Facts]:
@@ -64,6 +69,7 @@ def facts(session: Session, workspace_id: int, ids: Sequence[int], selection: Se
         profile.id: profile
         for profile in session.execute(select(ModelProfile).where(ModelProfile.workspace_id == workspace_id)).scalars()
     }
+    known = aliased(Variant)
     columns = (
         Variant.id.label("variant_id"),
         Variant.problem,
@@ -94,6 +100,10 @@ def facts(session: Session, workspace_id: int, ids: Sequence[int], selection: Se
         Measurement.isolation.label("measured_isolation"),
         Measurement.student_profile_id.label("student"),
         Run.teacher_profile_id.label("teacher"),
+        known.run_id.label("known_run"),
+        known.turn.label("known_turn"),
+        known.branch.label("known_branch"),
+        Variant.known_similarity,
     )
     for start in range(0, len(ids), _AT_ONCE):
         batch = ids[start : start + _AT_ONCE]
@@ -105,6 +115,7 @@ def facts(session: Session, workspace_id: int, ids: Sequence[int], selection: Se
             .join(Run, Run.id == Variant.run_id)
             .join(Measurement, measured(selection))
             .outerjoin(Growth, Growth.id == Variant.growth_id)
+            .outerjoin(known, known.id == Variant.known_of)
             .where(Variant.workspace_id == workspace_id, Variant.id.in_(batch))
         )
         found: dict[int, Facts] = {}

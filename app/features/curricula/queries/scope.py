@@ -10,6 +10,7 @@ from sqlalchemy import ColumnElement, and_, func, select
 from app.db import Session
 from app.features.curricula.schemas import Selection
 from app.features.curricula.selection import Candidate
+from app.features.runs.queries import similar_variant
 from app.models import (
     Chain,
     Measurement,
@@ -95,6 +96,8 @@ def candidates(session: Session, workspace_id: int, selection: Selection) -> lis
             func.coalesce(Measurement.passed, 0).label("passed"),
             func.coalesce(Measurement.failed, 0).label("failed"),
             func.coalesce(Measurement.errors, 0).label("errors"),
+            similar_variant().label("similar"),
+            Variant.contaminated,
         )
         .join(Chain, Chain.id == Variant.chain_id)
         .join(Run, Run.id == Variant.run_id)

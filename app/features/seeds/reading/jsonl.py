@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import BinaryIO
 
 from app.domain.seeds import SeedDraft
@@ -15,18 +15,26 @@ _BOM = b"\xef\xbb\xbf"
 
 
 def read(file: BinaryIO, name: str, options: ImportOptions) -> Iterator[SeedDraft | Rejected]:
+    for where, record in records(file, name):
+        yield record if isinstance(record, Rejected) else seed_of(record, where, options)
+
+
+def records(
+    file: BinaryIO, name: str, longest: int = MAX_LINE
+) -> Iterator[tuple[str, Mapping[str, object] | Rejected]]:
+    """(where it stands, what it holds) of every line; `longest` is in bytes."""
     number = 0
-    while line := file.readline(MAX_LINE + 1):
+    while line := file.readline(longest + 1):
         number += 1
         where = f"{name} line {number}"
-        if len(line) > MAX_LINE:
+        if len(line) > longest:
             _skip_line(file, line)
-            yield Rejected(where, f"It is longer than {MAX_LINE} bytes.", remedy="Split it, or remove it.")
+            yield where, Rejected(where, f"It is longer than {longest} bytes.", remedy="Split it, or remove it.")
         elif line := line.removeprefix(_BOM).strip():
-            yield _parsed(line, where, options)
+            yield where, _parsed(line, where)
 
 
-def _parsed(line: bytes, where: str, options: ImportOptions) -> SeedDraft | Rejected:
+def _parsed(line: bytes, where: str) -> Mapping[str, object] | Rejected:
     try:
         record = json.loads(line.decode("utf-8"))
     except UnicodeDecodeError as error:
@@ -42,7 +50,7 @@ def _parsed(line: bytes, where: str, options: ImportOptions) -> SeedDraft | Reje
         return Rejected(where, f"It can't be read: {error}.", remedy="Write one flat object per line.")
     if not isinstance(record, dict):
         return Rejected(where, "It is no object.", remedy='Write one object per line, such as {"text": "..."}.')
-    return seed_of(record, where, options)
+    return record
 
 
 def _skip_line(file: BinaryIO, begun: bytes) -> None:

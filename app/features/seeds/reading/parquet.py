@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import BinaryIO
 
 import pyarrow as pa
@@ -19,14 +19,27 @@ _BATCH = 64  # rows in memory at once: also a file that repeats one long value a
 
 def read(file: BinaryIO, name: str, options: ImportOptions) -> Iterator[SeedDraft | Rejected]:
     """Raises InvalidInput where the file is damaged, claims too much, or has no column of code."""
+    for where, record in records(file, name, lambda table: _columns(table, name)):
+        yield seed_of(record, where, options)
+
+
+def records(
+    file: BinaryIO, name: str, columns_of: Callable[[pq.ParquetFile], list[str]]
+) -> Iterator[tuple[str, Mapping[str, object]]]:
+    """(where it stands, what it holds) of every row. Raises InvalidInput where the file is damaged or too large."""
     try:
         table = pq.ParquetFile(file)
-        columns = _columns(table, name)
+        if table.metadata.num_rows > MAX_ROWS:
+            raise InvalidInput(
+                f"{name} claims {table.metadata.num_rows} rows; {MAX_ROWS} is the most.",
+                field="file",
+                remedy="Split the file.",
+            )
         number = 0
-        for batch in table.iter_batches(batch_size=_BATCH, columns=columns):
+        for batch in table.iter_batches(batch_size=_BATCH, columns=columns_of(table)):
             for record in batch.to_pylist():
                 number += 1
-                yield seed_of(record, f"{name} row {number}", options)
+                yield f"{name} row {number}", record
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         raise InvalidInput(
             f"{name} can't be read as Parquet: {str(error).splitlines()[0][:200]}",
@@ -36,11 +49,6 @@ def read(file: BinaryIO, name: str, options: ImportOptions) -> Iterator[SeedDraf
 
 
 def _columns(table: pq.ParquetFile, name: str) -> list[str]:
-    rows = table.metadata.num_rows
-    if rows > MAX_ROWS:
-        raise InvalidInput(
-            f"{name} claims {rows} rows; {MAX_ROWS} is the most.", field="file", remedy="Split the file."
-        )
     schema = table.schema_arrow
     columns = [column for column in COLUMNS if column in schema.names]
     if not set(columns) & set(NAMES["text"]):

@@ -1,0 +1,214 @@
+"""Which variants nearly repeat which: of another tree of their run and arm, and of older runs of the workspace.
+
+A variant is marked with the earliest one, by place and not by time, that it is similar to. So whoever adds a variant
+also looks at the later ones, whose earliest may now be this one; and whoever adds one with a band in common waits.
+What was grown on request comes last in its run: it never makes a copy of what the run found by itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Select,
+    String,
+    bindparam,
+    column,
+    delete,
+    func,
+    or_,
+    select,
+    tuple_,
+    update,
+)
+from sqlalchemy.dialects.postgresql import ARRAY, insert
+
+from app.db import Session
+from app.domain.sketch import Sketch, bands, number, repeats
+from app.domain.tree import Place
+from app.features.runs.claims import Claim
+from app.models import Sketch as SketchRow
+from app.models import Variant
+from app.models.base import table_of
+
+_AT_ONCE = 50  # candidates whose signatures are read at once: the earliest mostly settle it
+_variant, _sketch = table_of(Variant), table_of(SketchRow)
+_first = _sketch.alias("first")
+
+# An older run comes first.
+PLACE = ("run_id", "asked", "position", "arm", "turn", "branch")
+_COLUMNS = ("variant_id", "workspace_id", "chain_id", *PLACE, "signature", "bands")
+
+
+@dataclass(frozen=True, slots=True)
+class _Sketched:
+    """A variant in the order of runs."""
+
+    variant_id: int
+    workspace_id: int
+    chain_id: int
+    run_id: int
+    asked: bool
+    position: int
+    arm: str
+    turn: int
+    branch: int
+    signature: bytes
+    bands: Sequence[int]
+
+    def likeness(self, other: _Sketched) -> float | None:
+        return repeats(self.signature, other.signature, same_tree=self.chain_id == other.chain_id)
+
+    @property
+    def values(self) -> dict[str, object]:
+        return {f"{name}_": getattr(self, name) for name in ("workspace_id", "bands", *PLACE)}
+
+
+def _place(table: Any) -> Any:
+    return tuple_(*(table.c[name] for name in PLACE))
+
+
+_here = tuple_(*(bindparam(f"{name}_") for name in PLACE))
+_read = select(*(_sketch.c[name] for name in _COLUMNS))
+_akin = _read.where(
+    _sketch.c.bands.overlap(bindparam("bands_", type_=ARRAY(BigInteger))),
+    _sketch.c.workspace_id == bindparam("workspace_id_"),
+)
+_own = (_sketch.c.run_id == bindparam("run_id_")) & (_sketch.c.arm == bindparam("arm_"))
+
+
+@dataclass(frozen=True, slots=True)
+class _Mark:
+    """A pair of columns of `variant`, and the selects of the earlier and of the later candidates of a variant."""
+
+    column: str
+    similarity: str
+    earlier: Select[Any]
+    later: Select[Any]
+
+
+def _mark(name: str, earlier: ColumnElement[bool], later: ColumnElement[bool]) -> _Mark:
+    marked = _variant.c[f"{name}_of"]
+    before = _akin.where(earlier, _place(_sketch) < _here).order_by(_place(_sketch))
+    behind = (
+        _akin.join(_variant, _variant.c.id == _sketch.c.variant_id)
+        .outerjoin(_first, _first.c.variant_id == marked)
+        # Those whose mark is none, or names a later variant than this one.
+        .where(later, _place(_sketch) > _here, or_(_first.c.variant_id.is_(None), _place(_first) > _here))
+    )
+    return _Mark(marked.name, f"{name}_similarity", before.limit(_AT_ONCE).offset(bindparam("offset_")), behind)
+
+
+MARKS = (
+    _mark("near", _own, _own),
+    _mark("known", _sketch.c.run_id < bindparam("run_id_"), _sketch.c.run_id > bindparam("run_id_")),
+)
+_keys = func.unnest(bindparam("keys_", type_=ARRAY(BigInteger))).table_valued(column("key", BigInteger))
+_LOCK = select(func.pg_advisory_xact_lock(_keys.render_derived().c.key).cast(String))
+_ADD = insert(_sketch).on_conflict_do_nothing(index_elements=["variant_id"])
+_THESE = _read.where(_sketch.c.variant_id.in_(bindparam("ids_", expanding=True)))
+_NAMING = select(_variant.c.id).where(or_(*(_variant.c[mark.column] == bindparam("variant_") for mark in MARKS)))
+
+
+def lock(session: Session, claim: Claim, fingerprint: str, signature: bytes) -> None:
+    """Before any row is held: who adds an equal or similar variant waits here, and not for rows."""
+    _lock(session, [number(f"{claim.run_id}/{fingerprint}".encode()), *_bands(claim, signature)])
+
+
+def lock_all(session: Session, claim: Claim, fingerprint: str, variant_id: int) -> None:
+    """As `lock`, for a variant that was added: also for those that are marked with it."""
+    held: set[int] = set()
+    while True:  # once more where one was marked while we waited
+        these = _these(session, [variant_id, *_naming(session, variant_id)])
+        wanted = {number(f"{claim.run_id}/{fingerprint}".encode()), *(key for this in these for key in this.bands)}
+        if wanted <= held:
+            return
+        _lock(session, wanted - held)
+        held |= wanted
+
+
+def add(session: Session, claim: Claim, place: Place, variant_id: int, made: Sketch) -> None:
+    """Keeps the sketch of a valid variant, whose bands are locked, and marks it and later ones."""
+    this = _Sketched(
+        variant_id=variant_id,
+        workspace_id=claim.workspace_id,
+        chain_id=claim.chain_id,
+        run_id=claim.run_id,
+        asked=claim.asked is not None,
+        position=claim.position,
+        arm=claim.arm,
+        turn=place.turn,
+        branch=place.branch,
+        signature=made.signature,
+        bands=_bands(claim, made.signature),
+    )
+    row = {name: getattr(this, name) for name in _COLUMNS}
+    session.execute(_ADD, row | {"environment": claim.environment, "constructs": list(made.constructs)})
+    for mark in MARKS:
+        first, alike = _earliest(session, mark, this)
+        if first is not None:
+            _set(session, mark, [(variant_id, first, alike)])
+        later = [_Sketched(*found) for found in session.execute(mark.later, this.values)]
+        _set(
+            session,
+            mark,
+            [(other.variant_id, variant_id, a) for other in later if (a := this.likeness(other)) is not None],
+        )
+
+
+def remove(session: Session, variant_id: int) -> None:
+    """The variant turned out invalid: what was marked with it is marked with the next one, or not at all."""
+    naming = _naming(session, variant_id)
+    session.execute(delete(_sketch).where(_sketch.c.variant_id == variant_id))
+    for mark in MARKS:
+        again = [(this.variant_id, *_earliest(session, mark, this)) for this in _these(session, naming)]
+        _set(session, mark, [*again, (variant_id, None, None)])
+
+
+def _bands(claim: Claim, signature: bytes) -> list[int]:
+    return list(bands(signature, f"{claim.workspace_id}/{claim.environment}"))
+
+
+def _lock(session: Session, keys: Sequence[int] | set[int]) -> None:
+    """In ascending order, so that two who want some of the same never wait for each other."""
+    session.execute(_LOCK, {"keys_": sorted(set(keys))}).all()
+
+
+def _these(session: Session, ids: Sequence[int]) -> list[_Sketched]:
+    return [_Sketched(*row) for row in session.execute(_THESE, {"ids_": ids})] if ids else []
+
+
+def _naming(session: Session, variant_id: int) -> list[int]:
+    return list(session.execute(_NAMING, {"variant_": variant_id}).scalars())
+
+
+def _earliest(session: Session, mark: _Mark, this: _Sketched) -> tuple[int | None, float | None]:
+    for other in _earlier(session, mark, this):
+        alike = this.likeness(other)
+        if alike is not None:
+            return other.variant_id, alike
+    return None, None
+
+
+def _earlier(session: Session, mark: _Mark, this: _Sketched) -> Iterator[_Sketched]:
+    offset = 0
+    while True:
+        rows = session.execute(mark.earlier, this.values | {"offset_": offset}).all()
+        yield from (_Sketched(*row) for row in rows)
+        if len(rows) < _AT_ONCE:
+            return
+        offset += _AT_ONCE
+
+
+def _set(session: Session, mark: _Mark, found: Sequence[tuple[int, int | None, float | None]]) -> None:
+    """In the order of the rows' ids, so that two who write the same rows wait for each other in one."""
+    for variant_id, first, alike in sorted(found, key=lambda row: row[0]):
+        session.execute(
+            update(_variant)
+            .where(_variant.c.id == variant_id, _variant.c[mark.column].is_distinct_from(first))
+            .values({mark.column: first, mark.similarity: alike})
+        )
