@@ -1,7 +1,8 @@
 """Figures of a whole run from a few of its seeds.
 
 Seeds are the units: each of them gives one total of what a run of that many such seeds would come to, and intervals are
-those of Student's t over these totals. They tell how much seeds differ, not how servers fare under load.
+those of Student's t over these totals. They tell how much seeds differ, not how servers fare under load. What is
+too rare to show up in a few seeds is in no interval: where all came out alike, it is a point.
 """
 
 from __future__ import annotations

@@ -172,7 +172,7 @@ class _Lane:
                     self._give_way(tools, crew)
 
     async def _look(self) -> None:
-        """At the run's goals and caps, when something may have changed; costing a small part of the time."""
+        """At the run's goals and caps: before chains are claimed, and every so often while some are under way."""
         clock = asyncio.get_running_loop().time
         if self._growing and clock() < self._next_look:
             return

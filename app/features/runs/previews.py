@@ -34,7 +34,8 @@ class Estimate:
     """`measured` seeds, grown to their end, stand behind it; `seeds` are those that each environment would take.
 
     Hours go by teacher calls at the preview's pace: a larger run keeps more lanes and servers busy, and is rather
-    quicker. `caps_met` are the caps below the estimate, at which the run would stop.
+    quicker. Of usable variants it will have rather fewer, since problems repeat between seeds. `caps_met` are the caps
+    below the estimate, at which the run would stop.
     """
 
     measured: int
@@ -126,7 +127,7 @@ def _wanted(goal: Goal | None, parts: Sequence[_Part], available: int) -> int:
 
 def _hours_per_call(session: Session, run: Run) -> float:
     calls = session.execute(select(func.count()).select_from(Variant).where(Variant.run_id == run.id)).scalar_one()
-    return spending(session, run).hours / calls
+    return spending(session, run).hours / max(calls, 1)
 
 
 def _grown(session: Session, run: Run) -> _Seeds:
