@@ -103,7 +103,7 @@ class Settings(BaseSettings):
         description="Libraries that problems may use besides the standard one, with spaces between: numpy sympy. "
         "They must be installed; the extra `libraries` has these two.",
     )
-    max_upload_mb: int = Field(default=64, ge=1, description="Largest file that a seed import takes.")
+    max_upload_mb: int = Field(default=64, ge=1, description="Largest file that an import takes.")
 
     @field_validator("prices", mode="before")
     @classmethod

@@ -32,8 +32,8 @@ class BenchmarkItem(Base):
     __tablename__ = "benchmark_item"
     __table_args__ = (
         UniqueConstraint("benchmark_set_id", "position"),
-        Index("ix_benchmark_item_grams", "grams", postgresql_using="gin"),
-        Index("ix_benchmark_item_bands", "bands", postgresql_using="gin"),
+        Index("ix_benchmark_item_grams", "grams", postgresql_using="gin", postgresql_with={"fastupdate": "off"}),
+        Index("ix_benchmark_item_bands", "bands", postgresql_using="gin", postgresql_with={"fastupdate": "off"}),
     )
 
     id: Mapped[Key]

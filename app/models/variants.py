@@ -105,7 +105,8 @@ class Sketch(Base):
     """
 
     __tablename__ = "sketch"
-    __table_args__ = (Index("ix_sketch_bands", "bands", postgresql_using="gin"),)
+    # Read within milliseconds of being written: a list of pending entries would be searched from end to end each time.
+    __table_args__ = (Index("ix_sketch_bands", "bands", postgresql_using="gin", postgresql_with={"fastupdate": "off"}),)
 
     variant_id: Mapped[int] = mapped_column(ForeignKey("variant.id", ondelete="CASCADE"), primary_key=True)
     workspace_id: Mapped[WorkspaceId]
