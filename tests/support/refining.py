@@ -11,6 +11,7 @@ from app.domain.actor import Actor
 from app.domain.seeds import stdlib_snippets
 from app.features.runs import lane, ledger_check, queries, service
 from app.features.runs.ledger_check import LedgerReport
+from app.features.runs.metering import Usage
 from app.features.runs.schemas import parse
 from app.features.runs.summary import RunSummary, summarise
 from app.features.seeds.service import create_set
@@ -48,6 +49,11 @@ def drive(run_id: int, should_stop: Callable[[], bool] = lambda: False) -> bool:
 def check(run_id: int) -> LedgerReport:
     with unit_of_work() as session:
         return ledger_check.check(session, queries.run_to_drive(session, run_id))
+
+
+def took(stage: str) -> Usage:
+    """What a stage might have taken, for tests that write one themselves."""
+    return Usage(stage, 1, 0, 0, 0, 0.1, None, None, None)
 
 
 def summary(run_id: int) -> RunSummary:

@@ -36,6 +36,11 @@ def test_every_operation_and_schema_has_its_place(visitor: Visitor, application:
     assert linked <= set(reference.schema_names())
 
 
+def test_no_two_schemas_share_a_name(application: FastAPI) -> None:
+    """FastAPI would call both by the paths of their modules."""
+    assert [name for name in application.openapi()["components"]["schemas"] if "__" in name] == []
+
+
 def test_every_operation_says_what_it_does(application: FastAPI) -> None:
     operations = Reference(application.openapi(), "").operations
     assert len({operation.anchor for operation in operations}) == len(operations)

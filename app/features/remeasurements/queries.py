@@ -12,7 +12,7 @@ from sqlalchemy.orm import aliased
 from app.db import Session
 from app.domain.difficulty import Tally, bin_of
 from app.features.chains.headlines import headline
-from app.features.remeasurements.schemas import Chosen, Pair, RemeasurementRow, Selection, StudentFigures
+from app.features.remeasurements.schemas import Chosen, Pair, RemeasurementRow, StudentFigures, VariantChoice
 from app.features.runs.queries import broad_bin, kept_rate, measured_by_run, usable_variant
 from app.models import (
     CurriculumItem,
@@ -41,7 +41,7 @@ def hold_profile(session: Session, workspace_id: int, profile_id: int) -> None:
     session.execute(text("select pg_advisory_xact_lock(hashtextextended(:key, 0))"), {"key": key})
 
 
-def chosen(session: Session, workspace_id: int, selection: Selection, profile_id: int | None) -> list[Chosen]:
+def chosen(session: Session, workspace_id: int, selection: VariantChoice, profile_id: int | None) -> list[Chosen]:
     """In the order of ids. Without a `profile_id` nothing is known of who measured what."""
     judged: ColumnElement[bool] = false()
     asked: ColumnElement[bool] = false()
@@ -73,7 +73,7 @@ def chosen(session: Session, workspace_id: int, selection: Selection, profile_id
     return [Chosen(*row) for row in rows]
 
 
-def _selected(selection: Selection) -> ColumnElement[bool]:
+def _selected(selection: VariantChoice) -> ColumnElement[bool]:
     if selection.revision is not None:
         items = (
             select(CurriculumItem.variant_id)

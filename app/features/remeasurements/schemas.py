@@ -56,7 +56,7 @@ class RemeasureConfig(BaseModel):
         return self.minimum_verdicts or math.ceil(self.attempts * 0.75)
 
 
-class Selection(BaseModel):
+class VariantChoice(BaseModel):
     """Which variants: those named, the usable ones of a run, or those of a curriculum version."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -68,7 +68,7 @@ class Selection(BaseModel):
     )
 
     @model_validator(mode="after")
-    def _one_kind(self) -> Selection:
+    def _one_kind(self) -> VariantChoice:
         if sum(map(bool, (self.variants, self.run, self.revision))) != 1:
             raise ValueError("say one of variants, run and revision")
         return self

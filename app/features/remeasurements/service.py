@@ -16,7 +16,7 @@ from app.features.remeasurements.schemas import (
     Chosen,
     RemeasureConfig,
     RemeasurementRow,
-    Selection,
+    VariantChoice,
 )
 from app.features.runs import service as runs
 from app.jobs import REMEASURE, enqueue
@@ -31,7 +31,7 @@ class Preview:
     left_out: Sequence[tuple[str, int]]
 
 
-def preview(session: Session, actor: Actor, selection: Selection, config: RemeasureConfig | None) -> Preview:
+def preview(session: Session, actor: Actor, selection: VariantChoice, config: RemeasureConfig | None) -> Preview:
     """What would be measured; without a `config` nothing is known of who measured what. Raises NotFound."""
     profile = None
     if config is not None:
@@ -39,7 +39,7 @@ def preview(session: Session, actor: Actor, selection: Selection, config: Remeas
     return _preview(session, actor, selection, profile)
 
 
-def create(session: Session, actor: Actor, selection: Selection, config: RemeasureConfig) -> RemeasurementRow:
+def create(session: Session, actor: Actor, selection: VariantChoice, config: RemeasureConfig) -> RemeasurementRow:
     """Records the request and sends a lane after the commit.
 
     Raises InvalidInput where nothing of the selection can be measured or it is too large, NotFound, and Forbidden below
@@ -120,7 +120,7 @@ def _change(session: Session, actor: Actor, remeasurement_id: int, state: str, *
     return find(session, actor, remeasurement_id)
 
 
-def _preview(session: Session, actor: Actor, selection: Selection, profile: int | None) -> Preview:
+def _preview(session: Session, actor: Actor, selection: VariantChoice, profile: int | None) -> Preview:
     if selection.run is not None and not queries.has_run(session, actor.workspace_id, selection.run):
         raise NotFound(f"There is no run {selection.run} in this workspace.")
     if selection.revision is not None and not queries.has_revision(session, actor.workspace_id, selection.revision):

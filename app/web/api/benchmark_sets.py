@@ -36,7 +36,7 @@ class BenchmarkSetList(BaseModel):
     items: list[BenchmarkSetOut]
 
 
-class ItemOut(BaseModel):
+class BenchmarkItemOut(BaseModel):
     id: int
     position: int
     name: str
@@ -46,16 +46,16 @@ class ItemOut(BaseModel):
     variant_count: int = Field(description="Variants that share most with it, of all items of the set.")
 
     @classmethod
-    def of(cls, row: ItemRow) -> ItemOut:
+    def of(cls, row: ItemRow) -> BenchmarkItemOut:
         return cls.model_validate(asdict(row))
 
 
 class ItemList(BaseModel):
-    items: list[ItemOut]
+    items: list[BenchmarkItemOut]
     next_after: int | None = Field(description="Pass it as `after` for the next page; null on the last.")
 
 
-class ImportOut(BaseModel):
+class BenchmarkImportOut(BaseModel):
     """What an import did."""
 
     benchmark_set_id: int
@@ -64,7 +64,7 @@ class ImportOut(BaseModel):
     short: int = Field(description="Items with too few words and too little code to be recognised.")
 
     @classmethod
-    def of(cls, report: ImportReport) -> ImportOut:
+    def of(cls, report: ImportReport) -> BenchmarkImportOut:
         return cls.model_validate(asdict(report))
 
 
@@ -105,9 +105,9 @@ def import_benchmark_set(
     actor: ApiActor,
     file: Annotated[UploadFile, File(description="JSONL or Parquet; docs/formats.md describes what it may hold.")],
     name: Annotated[str, Form(description="Of the new set; that of the file by default.")] = "",
-) -> ImportOut:
+) -> BenchmarkImportOut:
     """Makes a set from a file: all of it, or nothing. Runs that begin afterwards are compared with it."""
-    return ImportOut.of(service.import_file(work, actor, file.file, file.filename or "", name))
+    return BenchmarkImportOut.of(service.import_file(work, actor, file.file, file.filename or "", name))
 
 
 @router.get("/benchmark-sets/{benchmark_set_id}")
@@ -126,7 +126,7 @@ def list_benchmark_items(
     """In the order of the set."""
     service.benchmark_set(work, actor, benchmark_set_id)
     rows = queries.items(work, actor.workspace_id, benchmark_set_id, after=after, limit=limit + 1)
-    items = [ItemOut.of(row) for row in rows[:limit]]
+    items = [BenchmarkItemOut.of(row) for row in rows[:limit]]
     return ItemList(items=items, next_after=items[-1].position if len(rows) > limit else None)
 
 

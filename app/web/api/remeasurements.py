@@ -9,7 +9,7 @@ from fastapi import APIRouter, Body, Query
 from pydantic import BaseModel, Field
 
 from app.features.remeasurements import queries, service
-from app.features.remeasurements.schemas import Pair, RemeasureConfig, RemeasurementRow, Selection, parse
+from app.features.remeasurements.schemas import Pair, RemeasureConfig, RemeasurementRow, VariantChoice, parse
 from app.web.deps import BIGGEST_ID, ApiActor, Id, Work
 from app.web.outputs import PassRate
 
@@ -24,10 +24,10 @@ _Cursor = Annotated[int | None, Query(ge=1, le=BIGGEST_ID)]
 _Limit = Annotated[int, Query(ge=1, le=1_000)]
 
 
-class Request(RemeasureConfig):
+class RemeasurementRequest(RemeasureConfig):
     """Which variants, and with what they are measured."""
 
-    selection: Selection
+    selection: VariantChoice
 
 
 class RemeasurementOut(BaseModel):
@@ -52,7 +52,7 @@ class RemeasurementOut(BaseModel):
         return cls.model_validate({name: getattr(row, name) for name in cls.model_fields})
 
 
-class Asked(RemeasurementOut):
+class RemeasurementAsked(RemeasurementOut):
     """`left_out` counts by reason what of the selection is not measured."""
 
     left_out: dict[str, int]
@@ -90,13 +90,15 @@ class ResultList(BaseModel):
 
 @router.post("/remeasurements", status_code=201)
 def start_remeasurement(
-    work: Work, actor: ApiActor, request: Annotated[Request, Body(openapi_examples={"run": {"value": _EXAMPLE}})]
-) -> Asked:
+    work: Work,
+    actor: ApiActor,
+    request: Annotated[RemeasurementRequest, Body(openapi_examples={"run": {"value": _EXAMPLE}})],
+) -> RemeasurementAsked:
     """Measures the chosen variants with another student. What it has measured already is left out."""
     config = parse(request.model_dump(mode="json", exclude={"selection"}, exclude_none=True))
     found = service.preview(work, actor, request.selection, config)
     row = service.create(work, actor, request.selection, config)
-    return Asked(**RemeasurementOut.of(row).model_dump(), left_out=dict(found.left_out))
+    return RemeasurementAsked(**RemeasurementOut.of(row).model_dump(), left_out=dict(found.left_out))
 
 
 @router.get("/remeasurements")

@@ -42,7 +42,7 @@ class SeedSetList(BaseModel):
     next_before: int | None = Field(description="Pass it as `before` for the next page; null on the last.")
 
 
-class SeedOut(BaseModel):
+class SetSeedOut(BaseModel):
     """A piece of real code. `digest` is the SHA-256 of its text."""
 
     id: int
@@ -55,12 +55,12 @@ class SeedOut(BaseModel):
     digest: str
 
     @classmethod
-    def of(cls, row: SeedRow) -> SeedOut:
+    def of(cls, row: SeedRow) -> SetSeedOut:
         return cls.model_validate(asdict(row))
 
 
 class SeedList(BaseModel):
-    items: list[SeedOut]
+    items: list[SetSeedOut]
     next_after: int | None = Field(description="Pass it as `after` for the next page; null on the last.")
 
 
@@ -181,7 +181,7 @@ def list_seeds(
     """In the order of the set."""
     service.seed_set(work, actor, seed_set_id)
     rows = queries.seeds_after(work, actor.workspace_id, seed_set_id, after, limit + 1)
-    items = [SeedOut.of(row) for row in rows[:limit]]
+    items = [SetSeedOut.of(row) for row in rows[:limit]]
     return SeedList(items=items, next_after=items[-1].position if len(rows) > limit else None)
 
 

@@ -21,7 +21,7 @@ from app.features.remeasurements.schemas import (
     Pair,
     RemeasureConfig,
     RemeasurementRow,
-    Selection,
+    VariantChoice,
     parse,
 )
 from app.features.remeasurements.service import Preview
@@ -198,12 +198,12 @@ def _form(
     return pages.render(request, "remeasurements/new.html", context, block="form", status=status)
 
 
-def _selection(chosen: Sequence[tuple[str, str]]) -> Selection:
+def _selection(chosen: Sequence[tuple[str, str]]) -> VariantChoice:
     """Raises InvalidForm."""
     data: dict[str, object] = {name: value for name, value in chosen if name != "pick"}
     picked = [value for name, value in chosen if name == "pick"]
     try:
-        return Selection.model_validate(data | ({"variants": picked} if picked else {}))
+        return VariantChoice.model_validate(data | ({"variants": picked} if picked else {}))
     except ValidationError as error:
         raise InvalidForm(by_field(error, "selection")) from error
 

@@ -21,8 +21,10 @@ RICH = f"import decimal\n{CALM}"  # may have a process of its own, since few pro
 class Subject:
     """A sandbox under test, with shorthands and a check that a run left nothing behind."""
 
-    def __init__(self, sandbox: Sandbox) -> None:
+    def __init__(self, sandbox: Sandbox, strangers: frozenset[int]) -> None:
+        """`strangers` are children of this process that were there before the sandbox."""
         self.sandbox = sandbox
+        self._strangers = strangers
 
     async def execute(
         self, source: str, *calls: tuple[Any, ...], limits: Limits = _LIMITS, replica: int = 0
@@ -44,12 +46,22 @@ class Subject:
         """The next run is a normal one and nobody lives on."""
         execution = await self.execute(CALM, (1,), ({2},))
         assert [outcome.value for outcome in execution.outcomes] == [[1, "calm"], [{2}, "calm"]]
-        assert processes() == self.processes
+        assert self.alive() == self.processes
 
     processes: frozenset[int] = frozenset()
 
+    def alive(self) -> frozenset[int]:
+        """The sandbox's processes. Databases and browsers of other tests start some of their own at any time."""
+        roots = [child for child in psutil.Process().children() if child.pid not in self._strangers]
+        return frozenset(process.pid for root in roots for process in (root, *root.children(recursive=True)))
+
+
+def children() -> frozenset[int]:
+    return frozenset(child.pid for child in psutil.Process().children())
+
 
 def processes() -> frozenset[int]:
+    """All that this process started and what that did: for looks that are repeated until they see what they wait for."""
     return frozenset(child.pid for child in psutil.Process().children(recursive=True))
 
 
@@ -64,13 +76,14 @@ LEVELS = [None, *(pytest.param(level, marks=pytest.mark.slow) for level in list(
 @pytest_asyncio.fixture(scope="module", loop_scope="module", params=LEVELS, ids=lambda level: str(level or "strongest"))
 async def subject(request: pytest.FixtureRequest, backend: str) -> AsyncIterator[Subject]:
     level: Isolation | None = request.param
+    strangers = children()
     opened = registry.sandbox(backend).open(strongest=level or Isolation.FULL)  # type: ignore[attr-defined]
     async with opened as sandbox:
         if level and sandbox.isolation is not level:
             pytest.skip(f"this machine gives {sandbox.isolation}, not {level}")
-        subject = Subject(sandbox)
+        subject = Subject(sandbox, strangers)
         for source in (CALM, RICH):
             for replica in (0, 1):
                 await subject.execute(source, (1,), replica=replica)
-        subject.processes = processes()
+        subject.processes = subject.alive()
         yield subject

@@ -71,6 +71,10 @@ def add(claim: Claim, program: str = UNLIKE, message: str = "") -> int:
 def added(session: Session, claim: Claim, program: str = UNLIKE, message: str = "") -> int:
     problem = Problem("induction", program, (("a",),), (1,), message)
     step, provenance = Step(Direction.FIRST, Band(0.35, 0.65)), stages.Provenance("hash", "1", "full")
-    made = stages.save_proposal(session, claim, Place(1), step, None, Reply("…"), provenance)
-    stages.save_checked(session, claim, Place(1), made, problem, content_hash(problem), fingerprint(problem))
+    made = stages.save_proposal(
+        session, claim, Place(1), step, None, Reply("…"), provenance, refining.took("proposing")
+    )
+    stages.save_checked(
+        session, claim, Place(1), made, problem, content_hash(problem), fingerprint(problem), refining.took("checking")
+    )
     return made

@@ -10,7 +10,7 @@ from app.config import settings
 from app.db import unit_of_work
 from app.domain.actor import Actor
 from app.features.remeasurements import lane, queries, service
-from app.features.remeasurements.schemas import RemeasurementRow, Selection, parse
+from app.features.remeasurements.schemas import RemeasurementRow, VariantChoice, parse
 from app.models import Measurement, RemeasurementItem, Variant
 from tests.support import builders
 
@@ -41,7 +41,7 @@ def ask(ada: Actor, run: int) -> Ask:
 
     def create(selection: dict[str, object] | None = None, by: Actor = ada, **config: object) -> RemeasurementRow:
         with unit_of_work() as session:
-            chosen = Selection.model_validate(selection or {"run": run})
+            chosen = VariantChoice.model_validate(selection or {"run": run})
             return service.create(session, by, chosen, parse({"student": STUDENT, "attempts": 4} | config))
 
     return create

@@ -11,7 +11,7 @@ from app.db import unit_of_work
 from app.domain.actor import Actor, Role
 from app.errors import Conflict, Forbidden, InvalidForm, InvalidInput, LeaseLost, NotFound
 from app.features.remeasurements import ledger, queries, service
-from app.features.remeasurements.schemas import RemeasurementRow, Selection, parse
+from app.features.remeasurements.schemas import RemeasurementRow, VariantChoice, parse
 from app.features.runs import claims, reconcile
 from app.features.runs.claims import QUARANTINE
 from app.models import AuditEvent, Measurement, Remeasurement, Variant
@@ -68,7 +68,7 @@ def test_what_cannot_be_measured_is_left_out_with_its_reason(ask: Ask, ada: Acto
     drive(ask({"variants": valid[1:2]}))
     ask({"variants": valid[2:4]})
     with unit_of_work() as session:
-        selection = Selection(variants=[*invalid, *valid[:5]])
+        selection = VariantChoice(variants=[*invalid, *valid[:5]])
         found = service.preview(session, ada, selection, parse({"student": STUDENT}))
     assert [each.variant_id for each in found.ready] == valid[4:5]
     assert dict(found.left_out) == {

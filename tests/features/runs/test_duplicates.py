@@ -9,7 +9,6 @@ from app.domain.problem import Problem, Reply
 from app.domain.tree import Direction, Place, Step
 from app.features.runs import claims, stages
 from app.features.runs.claims import Claim
-from app.features.runs.metering import Usage
 from app.models import Variant
 from tests.support import refining
 
@@ -25,16 +24,16 @@ def _claims() -> list[Claim]:
         return claims.claim_chains(session, run_id, "lane", 3, alone=False)
 
 
-def _took(stage: str) -> Usage:
-    return Usage(stage, 1, 0, 0, 0, 0.1, None, None, None)
-
-
 def _checked(claim: Claim) -> int:
     """A variant of the chain that holds the one problem of all."""
     provenance = stages.Provenance("hash", "1", "full")
     with unit_of_work() as session:
-        variant = stages.save_proposal(session, claim, FIRST, STEP, None, Reply("…"), provenance, _took("proposing"))
-        stages.save_checked(session, claim, FIRST, variant, PROBLEM, "content", "fingerprint", _took("checking"))
+        variant = stages.save_proposal(
+            session, claim, FIRST, STEP, None, Reply("…"), provenance, refining.took("proposing")
+        )
+        stages.save_checked(
+            session, claim, FIRST, variant, PROBLEM, "content", "fingerprint", refining.took("checking")
+        )
     return variant
 
 
@@ -53,6 +52,6 @@ def test_a_problem_that_turns_out_too_long_is_no_original() -> None:
     one, two, three = _claims()
     first, middle, last = map(_checked, (one, two, three))
     with unit_of_work() as session:
-        took = _took("attempting")
+        took = refining.took("attempting")
         stages.save_invalid(session, one, FIRST, first, "too_long", "It does not fit.", "fingerprint", took)
     assert _originals() == {first: None, middle: None, last: middle}

@@ -53,8 +53,12 @@ def add(claim: Claim, program: str, turn: int = 1) -> int:
 
 def added(session: Session, claim: Claim, program: str, turn: int = 1) -> int:
     problem, place = Problem("deduction", program, (("a b", 3),), (1,)), Place(turn)
-    variant = stages.save_proposal(session, claim, place, STEP, None, Reply("…"), PROVENANCE)
-    stages.save_checked(session, claim, place, variant, problem, content_hash(problem), fingerprint(problem))
+    variant = stages.save_proposal(
+        session, claim, place, STEP, None, Reply("…"), PROVENANCE, refining.took("proposing")
+    )
+    stages.save_checked(
+        session, claim, place, variant, problem, content_hash(problem), fingerprint(problem), refining.took("checking")
+    )
     return variant
 
 
@@ -138,7 +142,9 @@ def test_what_turns_out_too_long_marks_nothing(ada: Actor) -> None:
     first, *_ = add(one, CLOSE[0]), add(two, CLOSE[1]), add(three, CLOSE[2])
     key = fingerprint(Problem("deduction", CLOSE[0], ((),), ()))
     with unit_of_work() as session:
-        stages.save_invalid(session, one, Place(1), first, "too_long", "It does not fit.", key)
+        stages.save_invalid(
+            session, one, Place(1), first, "too_long", "It does not fit.", key, refining.took("attempting")
+        )
     assert marks(one.run_id) == {"main 2.1": None, "main 3.1": "main 2.1"}
 
 
