@@ -16,6 +16,9 @@ from app.errors import Unavailable
 from app.serving.switch import Switch
 
 _EVERY_S = 1.0
+# After which a turn that was asked back is taken back: longer than requests take.
+_LONGEST_S = 1800.0
+_BROWSERS = ("origin", "sec-fetch-site")  # headers that they send, and workers do not
 
 
 @asynccontextmanager
@@ -27,6 +30,8 @@ async def turns(switches: Mapping[str, Switch], host: str, port: int) -> AsyncIt
         switch = switches.get(name)
         if switch is None:
             raise web.HTTPNotFound(text=f"No such model takes turns here; these do: {', '.join(switches)}.")
+        if any(name in request.headers for name in _BROWSERS):
+            raise web.HTTPForbidden(text="Turns are for workers, not for pages in a browser.")
         response = web.StreamResponse(headers={"Content-Type": "text/plain", "Cache-Control": "no-store"})
         await response.prepare(request)
         wish = switch.ask(name)
@@ -35,9 +40,15 @@ async def turns(switches: Mapping[str, Switch], host: str, port: int) -> AsyncIt
                 await response.write(b"wait\n")
                 await asyncio.wait([wish.granted], timeout=_EVERY_S)
             await response.write(b"go\n" if wish.granted.done() else b"down\n")
+            clock = asyncio.get_running_loop().time
+            asked_back: float | None = None
             while wish.granted.done():
                 await asyncio.sleep(_EVERY_S)
-                await response.write(b"yield\n" if switch.is_contested(name) else b"go\n")
+                contested = switch.is_contested(name)
+                asked_back = (asked_back or clock()) if contested else None
+                if asked_back and clock() - asked_back > _LONGEST_S:
+                    break  # it does not listen; a worker asks for another turn
+                await response.write(b"yield\n" if contested else b"go\n")
         except ConnectionError:
             pass  # it is gone
         finally:

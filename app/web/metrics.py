@@ -31,7 +31,8 @@ ProcessCollector(registry=_registry)
 def metrics(request: Request) -> Response:
     """404 to others where no token is set, 401 where it is another one."""
     token = settings().metrics_token
-    if not (_is_local(request) or (token and _brings(request, token.get_secret_value()))):
+    # With a token nobody is let in without it: a proxy on this machine may not say that it speaks for others.
+    if not (_brings(request, token.get_secret_value()) if token else _is_local(request)):
         if token is None:
             return PlainTextResponse("Set CAIRN_METRICS_TOKEN to read this from another machine.\n", 404)
         return PlainTextResponse(

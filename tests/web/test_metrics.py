@@ -239,3 +239,10 @@ def test_a_real_server_knows_this_machine(server: str) -> None:
         told = answer.read().decode()
     assert "cairn_database_up 1.0" in told
     assert "process_resident_memory_bytes" in told
+
+
+def test_with_a_token_this_machine_brings_it_too(local: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A proxy here that passes requests on without a word looks like this machine itself."""
+    monkeypatch.setattr(settings(), "metrics_token", SecretStr(TOKEN))
+    assert local.get("/metrics").status_code == 401
+    assert local.get("/metrics", headers={"Authorization": f"Bearer {TOKEN}"}).status_code == 200

@@ -12,7 +12,7 @@ from app.domain.actor import Actor
 from app.features.curricula import service as curricula
 from app.features.curricula.schemas import Selection
 from app.features.remeasurements import lane
-from app.models import Remeasurement, Variant
+from app.models import ModelProfile, Remeasurement, Variant
 from tests.support import builders
 from tests.support.browsing import Visitor
 from tests.support.counting import statements
@@ -130,3 +130,12 @@ def test_a_long_one_takes_no_more_statements_than_a_short_one(page: Visitor, ada
             page.get(f"/remeasurements/{made}")
         counts.append(len(told))
     assert counts[0] == counts[1]
+
+
+def test_looking_writes_nothing(page: Visitor, run: int) -> None:
+    with unit_of_work() as session:
+        before = session.query(ModelProfile).count()
+    page.get(f"/remeasurements/new?run={run}")
+    page.submit("/remeasurements/new", {"run": str(run), "action": "update", "student.options.budget": "3"})
+    with unit_of_work() as session:
+        assert session.query(ModelProfile).count() == before

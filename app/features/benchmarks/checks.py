@@ -28,7 +28,12 @@ def _until() -> ColumnElement[datetime]:
 
 
 def hold_run(session: Session, workspace_id: int, run_id: int) -> bool:
-    """Whether there is such a run. FOR UPDATE: see `matching.sets_of_run`."""
+    """Whether there is such a run. FOR UPDATE: see `matching.sets_of_run`.
+
+    Its check is held first, as `take_batch` does: who holds both in one order never waits in a circle.
+    """
+    own = RunCheck.run_id == run_id, RunCheck.workspace_id == workspace_id
+    session.execute(select(RunCheck.run_id).where(*own).with_for_update())
     held = select(Run.id).where(Run.id == run_id, Run.workspace_id == workspace_id).with_for_update()
     return session.execute(held).scalar() is not None
 

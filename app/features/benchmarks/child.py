@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 
 from app.errors import InvalidInput
 from app.features.benchmarks.records import COLUMNS, NAMES, item_of
+from app.features.benchmarks.schemas import MAX_GRAMS
 from app.features.seeds.child import Told, confined
 from app.features.seeds.reading import jsonl, parquet
 from app.features.seeds.schemas import Rejected
@@ -32,11 +33,17 @@ def _records(form: str, name: str) -> Iterable[tuple[str, Mapping[str, object] |
 
 
 def _items(records: Iterable[tuple[str, Mapping[str, object] | Rejected]]) -> Iterator[Told]:
+    grams = 0
     for where, record in records:
         item = record if isinstance(record, Rejected) else item_of(record, where)
         if isinstance(item, Rejected):
             yield "rejected", asdict(item), 0
         else:
+            grams += len(item.grams)
+            if grams > MAX_GRAMS:
+                raise InvalidInput(
+                    f"The file holds more than {MAX_GRAMS:,} stretches of words.", field="file", remedy="Split it."
+                )
             yield "item", asdict(item), len(item.statement) + len(item.code)
 
 

@@ -17,7 +17,7 @@ from app.db import Session
 from app.domain.overlap import CODE_SIMILARITY, CODE_SIZE, CODE_WIDTH, shared_passage, variant_grams
 from app.domain.problem import Problem
 from app.domain.sketch import Sketch, bands, similarity, sketch
-from app.models import BenchmarkItem, Overlap, Run, RunBenchmark, Variant
+from app.models import BenchmarkItem, BenchmarkSet, Overlap, Run, RunBenchmark, Variant
 from app.models.base import table_of
 
 _CODE = 300  # characters of code that stand for it where no words are shared
@@ -69,6 +69,12 @@ def mark(session: Session, workspace_id: int, sets: Sequence[int], problems: Map
         for variant_id, problem in sorted(problems.items())
         for set_id, match in sorted(_matches(session, sets, problem).items())
     ]
+    if rows:
+        # A set may be going away just now: then nothing is shared with it.
+        named = select(BenchmarkSet.id).where(BenchmarkSet.id.in_({row["benchmark_set_id"] for row in rows}))
+        held = named.order_by(BenchmarkSet.id).with_for_update(read=True, key_share=True)
+        there = set(session.execute(held).scalars())
+        rows = [row for row in rows if row["benchmark_set_id"] in there]
     if rows:
         session.execute(insert(_overlap), rows)
     refresh(session, problems)

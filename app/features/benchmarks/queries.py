@@ -110,15 +110,16 @@ def lock_set(session: Session, workspace_id: int, set_id: int) -> str | None:
 
 def delete_set(session: Session, workspace_id: int, set_id: int) -> None:
     """With all that variants share with it; those that share nothing else are contaminated no more."""
-    marked = list(session.execute(select(Overlap.variant_id).where(Overlap.benchmark_set_id == set_id)).scalars())
-    session.execute(delete(BenchmarkSet).where(BenchmarkSet.id == set_id, BenchmarkSet.workspace_id == workspace_id))
-    left = select(Overlap.variant_id).where(Overlap.variant_id == Variant.id).exists()
+    shares = select(Overlap.variant_id).where(Overlap.variant_id == Variant.id)
+    with_it = shares.where(Overlap.benchmark_set_id == set_id).exists()
+    with_others = shares.where(Overlap.benchmark_set_id != set_id).exists()
     session.execute(
         update(Variant)
-        .where(Variant.id.in_(marked), ~left)
+        .where(Variant.workspace_id == workspace_id, with_it, ~with_others)
         .values(contaminated=False)
         .execution_options(synchronize_session=False)
     )
+    session.execute(delete(BenchmarkSet).where(BenchmarkSet.id == set_id, BenchmarkSet.workspace_id == workspace_id))
 
 
 # --- what runs are compared with ---------------------------------------------------------------------------------
@@ -126,8 +127,11 @@ def delete_set(session: Session, workspace_id: int, set_id: int) -> None:
 
 def compare_with_all(session: Session, workspace_id: int, run_id: int) -> int:
     """The run is compared with every set of its workspace from now on. How many of them are new to it."""
-    all_sets = select(literal(run_id), BenchmarkSet.id, BenchmarkSet.workspace_id).where(
-        BenchmarkSet.workspace_id == workspace_id
+    all_sets = (
+        select(literal(run_id), BenchmarkSet.id, BenchmarkSet.workspace_id)
+        .where(BenchmarkSet.workspace_id == workspace_id)
+        .order_by(BenchmarkSet.id)
+        .with_for_update(read=True, key_share=True)  # waits for one that is being deleted
     )
     added = session.execute(
         upsert(RunBenchmark)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from app.domain.overlap import CODE_SIZE, CODE_WIDTH, item_grams
 from app.domain.sketch import bands, sketch
+from app.domain.text import UNSTORABLE
 from app.features.benchmarks.schemas import MAX_TEXT, ItemDraft
 from app.features.seeds.schemas import Rejected
 
@@ -35,6 +36,10 @@ def item_of(record: Mapping[str, object], where: str) -> ItemDraft | Rejected:
             return Rejected(where, f"It is {type(value).__name__}, not text.", name, "Write it as a string.")
         if len(value) > MAX_TEXT:
             return Rejected(where, f"It has {len(value)} characters; {MAX_TEXT} is the most.", name, "Shorten it.")
+        if UNSTORABLE.search(value):
+            return Rejected(
+                where, "It holds NUL or half a surrogate pair, which is no text.", name, "Mend its encoding."
+            )
         values[field] = value.replace("\r\n", "\n")
     if not (values.get("text", "").strip() or values.get("code", "").strip()):
         return Rejected(

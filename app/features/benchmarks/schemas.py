@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 MAX_ITEMS = 50_000  # in one set
+MAX_GRAMS = 2_000_000  # stretches of words of one set, which the importing process holds at once
 MAX_TEXT = 262_144  # characters of a statement or of code
 
 

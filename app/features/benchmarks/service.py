@@ -11,6 +11,7 @@ from app import audit
 from app.db import Session, unit_of_work
 from app.domain.actor import Actor, Role
 from app.domain.overlap import COMMON
+from app.domain.text import storable
 from app.errors import Conflict, InvalidInput, NotFound
 from app.events import publish
 from app.features.benchmarks import checks, queries
@@ -35,7 +36,7 @@ def import_path(session: Session, actor: Actor, path: Path, name: str = "") -> I
 def import_file(session: Session, actor: Actor, file: IO[bytes], file_name: str, name: str = "") -> ImportReport:
     """A set from an uploaded file, which must have a descriptor. Without a name it is called like the file."""
     actor.require(Role.MEMBER)
-    shown = file_name.replace("\\", "/").rpartition("/")[2][:_NAME] or "upload"
+    shown = storable(file_name.replace("\\", "/").rpartition("/")[2])[:_NAME] or "upload"
     form = FORMATS.get(Path(shown).suffix.lower())
     if form is None:
         raise InvalidInput(

@@ -96,6 +96,11 @@ def last_branch(session: Session, chain_id: int) -> int:
     return session.execute(taken).scalar() or 0
 
 
+def open_requests(session: Session, chain_id: int) -> int:
+    """How many are not over in a tree."""
+    return session.execute(select(func.count()).where(Growth.chain_id == chain_id, Growth.state == "open")).scalar_one()
+
+
 def cancel(session: Session, growth_id: int) -> bool:
     """Whether it was open: whoever drives it is fenced off."""
     ended = session.execute(

@@ -21,6 +21,8 @@ from app.models import Growth, Run
 
 # Turns are padded to three digits where trees are sorted.
 DEEPEST = 999
+# Requests in one tree that are not over.
+MOST_OPEN = 50
 
 
 def offer(session: Session, actor: Actor, variant_id: int) -> Offer:
@@ -69,6 +71,10 @@ def grow(session: Session, actor: Actor, variant_id: int, request: Request) -> O
             return Outcome(
                 find(session, actor, mine[-1]), "You asked for this already; it is grown once.", repeated=True
             )
+    if queries.open_requests(session, origin.chain_id) >= MOST_OPEN:
+        raise Conflict(
+            f"{MOST_OPEN} requests are open in this tree.", remedy="Wait until some are done, or cancel some."
+        )
     growth = _record(session, actor, run, origin, direction, request, len(same))
     rule = RULES[run.state]
     _set_going(session, run)

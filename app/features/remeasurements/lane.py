@@ -18,7 +18,7 @@ from pydantic import ValidationError
 from app import prompts, registry
 from app.config import Settings, settings
 from app.domain.ports import AttemptRequest, EngineContext, Sandbox, Student
-from app.domain.problem import Reply
+from app.domain.problem import Reply, Verdict
 from app.domain.randomness import derive
 from app.errors import AppError, EngineError, InvalidForm, LeaseLost, StorageFull, Unavailable
 from app.features.grading.judging import judge
@@ -187,6 +187,9 @@ class _Measuring:
         environment = registry.environment(item.environment)
         texts = [reply.text for reply in replies]
         judgements = await judge(environment, item.problem, texts, self._sandbox, self._patience.pause)
+        if sum(judgement.verdict is not Verdict.ERROR for judgement in judgements) < self._claim.config.minimum:
+            await self._writer.write(ledger.set_aside, self._claim, variant_id, "not_judged")
+            return
         cut = sum(reply.finish_reason == "length" for reply in replies)
         await self._writer.write(
             ledger.save_judgements, self._claim, variant_id, judgements, cut, self._sandbox.isolation.value

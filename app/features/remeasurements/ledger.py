@@ -160,8 +160,9 @@ def save_judgements(
 
 
 def set_aside(session: Session, claim: Claim, variant_id: int, reason: str) -> None:
-    """The variant can't be measured with this student."""
+    """The variant can't be measured with this student, or could not be judged; a later request begins anew."""
     _fence(session, claim)
+    session.execute(delete(Measurement).where(_measured_by(claim, variant_id), Measurement.judged_at.is_(None)))
     _end_item(session, claim, variant_id, "set_aside", reason)
 
 

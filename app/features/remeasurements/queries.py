@@ -6,14 +6,29 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Integer, Select, and_, case, exists, false, func, insert, select, text, true
+from sqlalchemy import (
+    ColumnElement,
+    Integer,
+    Select,
+    and_,
+    case,
+    delete,
+    exists,
+    false,
+    func,
+    insert,
+    not_,
+    select,
+    text,
+    true,
+)
 from sqlalchemy.orm import aliased
 
 from app.db import Session
 from app.domain.difficulty import Tally, bin_of
 from app.features.chains.headlines import headline
 from app.features.remeasurements.schemas import Chosen, Pair, RemeasurementRow, StudentFigures, VariantChoice
-from app.features.runs.queries import broad_bin, kept_rate, measured_by_run, usable_variant
+from app.features.runs.queries import broad_bin, kept_rate, measured_by_run, unique_variant, usable_variant
 from app.models import (
     CurriculumItem,
     CurriculumVersion,
@@ -116,6 +131,21 @@ def add_items(session: Session, remeasurement: Remeasurement, variants: Sequence
             }
             for variant_id in variants
         ],
+    )
+
+
+def forget_unjudged(session: Session, remeasurement_id: int) -> None:
+    """Replies that got no verdict are nobody's: another request has other seeds."""
+    left = select(RemeasurementItem.variant_id).where(RemeasurementItem.remeasurement_id == remeasurement_id, _OPEN)
+    profile = select(Remeasurement.student_profile_id).where(Remeasurement.id == remeasurement_id).scalar_subquery()
+    session.execute(
+        delete(Measurement)
+        .where(
+            Measurement.variant_id.in_(left),
+            Measurement.student_profile_id == profile,
+            Measurement.judged_at.is_(None),
+        )
+        .execution_options(synchronize_session=False)
     )
 
 
@@ -285,7 +315,10 @@ def moves(pairs: Sequence[tuple[float, float, int]]) -> dict[tuple[str, str], in
 
 
 def students_of_run(session: Session, run_id: int) -> list[StudentFigures]:
-    """Every student that measured valid, unique variants of a run; the run's own first."""
+    """Every student that measured valid, unique variants of a run in no benchmark; the run's own first.
+
+    Of both arms, and without what people asked for, as in the figures beside it.
+    """
     own = Measurement.student_profile_id == Run.student_profile_id
     rows = session.execute(
         select(
@@ -305,7 +338,9 @@ def students_of_run(session: Session, run_id: int) -> list[StudentFigures]:
         .where(
             Variant.run_id == run_id,
             Variant.invalid_code.is_(None),
-            Variant.duplicate_of.is_(None),
+            unique_variant(),
+            not_(Variant.contaminated),
+            Variant.growth_id.is_(None),
             Measurement.rate.is_not(None),
         )
         .group_by(ModelProfile.id, own, "bin")

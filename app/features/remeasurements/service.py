@@ -35,7 +35,7 @@ def preview(session: Session, actor: Actor, selection: VariantChoice, config: Re
     """What would be measured; without a `config` nothing is known of who measured what. Raises NotFound."""
     profile = None
     if config is not None:
-        profile = runs.profile(session, actor.workspace_id, "student", config.student)
+        profile = runs.known_profile(session, actor.workspace_id, "student", config.student)
     return _preview(session, actor, selection, profile)
 
 
@@ -98,7 +98,9 @@ def resume(session: Session, actor: Actor, remeasurement_id: int) -> Remeasureme
 
 def cancel(session: Session, actor: Actor, remeasurement_id: int) -> RemeasurementRow:
     """What is measured stays. Raises Conflict where it is over."""
-    return _change(session, actor, remeasurement_id, "cancelled", "running", "paused")
+    found = _change(session, actor, remeasurement_id, "cancelled", "running", "paused")
+    queries.forget_unjudged(session, remeasurement_id)
+    return found
 
 
 def _change(session: Session, actor: Actor, remeasurement_id: int, state: str, *expected: str) -> RemeasurementRow:

@@ -16,6 +16,7 @@ from app.features.runs.schemas import Caps, EarlyStop, Goal, RunConfig, profile_
 
 Values = Mapping[str, str]
 _LISTS = ("environments", "until.bins")
+_DEEPEST = 4  # no setting lies deeper
 _SPELLED = {"url": "URL", "api": "API", "s": "(s)"}
 
 
@@ -41,7 +42,7 @@ def to_data(pairs: Iterable[tuple[str, str]]) -> dict[str, object]:
         if name in chosen:
             chosen[name].append(value)
         elif value.strip():
-            _put(data, name.split("."), value.strip())
+            _put(data, name.split(".", _DEEPEST), value.strip())
     data["environments"] = chosen["environments"]
     if "until" in data and chosen["until.bins"]:
         _put(data, ["until", "bins"], chosen["until.bins"])

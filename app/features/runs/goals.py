@@ -67,7 +67,7 @@ def goal_states(session: Session, run: Run, config: RunConfig) -> list[GoalState
             Chain.environment,
             Chain.position,
             Chain.state != "open",
-            *(func.count().filter(usable_variant(), broad_bin() == name) for name in config.until.bins),
+            *(func.count().filter(usable_variant(run.id), broad_bin() == name) for name in config.until.bins),
         )
         .join(Run, Run.id == Chain.run_id)
         .outerjoin(Variant, and_(Variant.chain_id == Chain.id, Variant.growth_id.is_(None)))

@@ -147,7 +147,7 @@ def _grown(session: Session, run: Run) -> _Seeds:
         found.setdefault(seed, {})[environment] = _Part([int(amount) for amount in spent])
         if not ended:
             unfinished.add(seed)
-    own, usable = Chain.arm == "main", and_(Chain.arm == "main", usable_variant())
+    own, usable = Chain.arm == "main", and_(Chain.arm == "main", usable_variant(run.id))
     for seed, environment, calls, own_calls, count, *bins in session.execute(
         select(
             Chain.seed_id,

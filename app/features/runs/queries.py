@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlalchemy import and_, case, delete, func, literal, not_, null, or_, select, update
+from sqlalchemy import Select, and_, case, delete, func, literal, not_, null, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import aliased
 from sqlalchemy.sql.elements import ColumnElement
@@ -111,11 +111,17 @@ def profile_id(
         .values(workspace_id=workspace_id, role=role, engine=engine, model=model, spec=spec, digest=digest)
         .on_conflict_do_nothing(index_elements=["workspace_id", "role", "digest"])
     )
-    return session.execute(
-        select(ModelProfile.id).where(
-            ModelProfile.workspace_id == workspace_id, ModelProfile.role == role, ModelProfile.digest == digest
-        )
-    ).scalar_one()
+    return session.execute(_profile(workspace_id, role, digest)).scalar_one()
+
+
+def known_profile(session: Session, workspace_id: int, role: str, digest: str) -> int | None:
+    return session.execute(_profile(workspace_id, role, digest)).scalar()
+
+
+def _profile(workspace_id: int, role: str, digest: str) -> Select[int]:
+    return select(ModelProfile.id).where(
+        ModelProfile.workspace_id == workspace_id, ModelProfile.role == role, ModelProfile.digest == digest
+    )
 
 
 def cancel_open(session: Session, run_id: int) -> None:
@@ -166,15 +172,22 @@ def kept_rate(run_id: int | None = None) -> ColumnElement[bool]:
     return and_(Measurement.rate >= low, Measurement.rate <= high)
 
 
-def similar_variant() -> ColumnElement[bool]:
-    """Whether its program is nearly that of another tree; of older runs' trees too where the run's settings say so."""
-    beyond = func.coalesce(Run.config["compared_with"].as_string(), "run") == "workspace"
+def similar_variant(run_id: int | None = None) -> ColumnElement[bool]:
+    """Whether its program is nearly that of another tree; of older runs' trees too where the run's settings say so.
+
+    `run_id` as for kept_rate.
+    """
+    compared: ColumnElement[str] = Run.config["compared_with"].as_string()
+    if run_id is not None:
+        one = aliased(Run)
+        compared = select(one.config["compared_with"].as_string()).where(one.id == run_id).scalar_subquery()
+    beyond = func.coalesce(compared, "run") == "workspace"
     return or_(Variant.near_of.is_not(None), and_(beyond, Variant.known_of.is_not(None)))
 
 
-def unique_variant() -> ColumnElement[bool]:
-    """Neither the copy of an earlier variant nor nearly one."""
-    return and_(Variant.duplicate_of.is_(None), not_(similar_variant()))
+def unique_variant(run_id: int | None = None) -> ColumnElement[bool]:
+    """Neither the copy of an earlier variant nor nearly one. `run_id` as for kept_rate."""
+    return and_(Variant.duplicate_of.is_(None), not_(similar_variant(run_id)))
 
 
 def usable_variant(run_id: int | None = None) -> ColumnElement[bool]:
@@ -182,7 +195,7 @@ def usable_variant(run_id: int | None = None) -> ColumnElement[bool]:
 
     `run_id` as for kept_rate.
     """
-    return and_(Variant.invalid_code.is_(None), unique_variant(), not_(Variant.contaminated), kept_rate(run_id))
+    return and_(Variant.invalid_code.is_(None), unique_variant(run_id), not_(Variant.contaminated), kept_rate(run_id))
 
 
 def broad_bin() -> ColumnElement[str]:

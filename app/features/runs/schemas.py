@@ -16,6 +16,9 @@ from app.domain.text import UNSTORABLE, storable
 from app.errors import AppError, InvalidForm, InvalidInput
 from app.messages import by_field
 
+# Of wrong texts that are told of, and of names in the path to one.
+_FEW = 20
+
 Rate = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 
 
@@ -283,17 +286,32 @@ def profile_options(engine: Engine, name: str | None, role: str) -> Mapping[str,
     return known[name].options(role)
 
 
+_Way = tuple["_Way | None", str]  # a name, after those that lead to it
+
+
 def strange_text(data: object) -> dict[str, str]:
-    """Dotted path -> what is wrong, for every name and text that holds NUL or half a surrogate pair."""
+    """Dotted path -> what is wrong, for names and texts that hold NUL or half a surrogate pair; the first few of them.
+
+    Data may be nested as deeply, and named as lengthily, as their reader allows: there is no recursion, and a path is
+    written out only for what is wrong.
+    """
     found: dict[str, str] = {}
-    left = [("", data)]
-    while left:  # no recursion: the data may be nested as deeply as their reader allows
-        path, value = left.pop()
+    left: list[tuple[_Way | None, object]] = [(None, data)]
+    while left and len(found) < _FEW:
+        way, value = left.pop()
         pairs = value.items() if isinstance(value, Mapping) else enumerate(value) if isinstance(value, list) else ()
-        left += [(f"{path}.{name}".removeprefix("."), inner) for name, inner in pairs]
-        if UNSTORABLE.search(path) or (isinstance(value, str) and UNSTORABLE.search(value)):
-            found[storable(path)] = "This holds NUL or half a surrogate pair, which is no text."
+        left += [((way, str(name)), inner) for name, inner in pairs]
+        if (way and UNSTORABLE.search(way[1])) or (isinstance(value, str) and UNSTORABLE.search(value)):
+            found[_path(way)] = "This holds NUL or half a surrogate pair, which is no text."
     return found
+
+
+def _path(way: _Way | None) -> str:
+    names: list[str] = []
+    while way is not None and len(names) < _FEW:
+        way, name = way
+        names.append(name[:200])
+    return storable(".".join(reversed(names)))
 
 
 def _typed(schema: type[BaseModel], data: object, prefix: str, errors: dict[str, str]) -> dict[str, object]:

@@ -171,6 +171,17 @@ def _send_lanes(session: Session, run_id: int, count: int) -> None:
 
 def profile(session: Session, workspace_id: int, role: str, choice: ModelChoice) -> int:
     """The row that says with what a role is played: equal settings share one."""
+    model, spec, digest = _spec(role, choice)
+    return queries.profile_id(session, workspace_id, role, choice.engine, model, spec, digest)
+
+
+def known_profile(session: Session, workspace_id: int, role: str, choice: ModelChoice) -> int | None:
+    """The same where it is there already."""
+    return queries.known_profile(session, workspace_id, role, _spec(role, choice)[2])
+
+
+def _spec(role: str, choice: ModelChoice) -> tuple[str, dict[str, object], str]:
+    """The model's name, all settings, and their digest."""
     engine = registry.engine(choice.engine)
     schema: type[BaseModel] = engine.TeacherOptions if role == "teacher" else engine.StudentOptions
     options = schema.model_validate(choice.options).model_dump(mode="json")
@@ -180,8 +191,7 @@ def profile(session: Session, workspace_id: int, role: str, choice: ModelChoice)
         "options": options,
     }
     digest = hashlib.sha256(json.dumps(spec, sort_keys=True).encode()).hexdigest()
-    model = str(options.get("model") or engine.title)
-    return queries.profile_id(session, workspace_id, role, choice.engine, model, spec, digest)
+    return str(options.get("model") or engine.title), spec, digest
 
 
 def _listed(names: list[str]) -> str:

@@ -16,6 +16,7 @@ from sqlalchemy import (
     ColumnElement,
     Select,
     String,
+    and_,
     bindparam,
     column,
     delete,
@@ -31,12 +32,12 @@ from app.db import Session
 from app.domain.sketch import Sketch, bands, number, repeats
 from app.domain.tree import Place
 from app.features.runs.claims import Claim
+from app.models import Run, Variant
 from app.models import Sketch as SketchRow
-from app.models import Variant
 from app.models.base import table_of
 
 _AT_ONCE = 50  # candidates whose signatures are read at once: the earliest mostly settle it
-_variant, _sketch = table_of(Variant), table_of(SketchRow)
+_variant, _sketch, _run = table_of(Variant), table_of(SketchRow), table_of(Run)
 _first = _sketch.alias("first")
 
 # An older run comes first.
@@ -91,6 +92,10 @@ class _Mark:
     later: Select[Any]
 
 
+def _is_preview(run_id: Any) -> ColumnElement[bool]:
+    return select(_run.c.id).where(_run.c.id == run_id, _run.c.previews.is_not(None)).exists()
+
+
 def _mark(name: str, earlier: ColumnElement[bool], later: ColumnElement[bool]) -> _Mark:
     marked = _variant.c[f"{name}_of"]
     before = _akin.where(earlier, _place(_sketch) < _here).order_by(_place(_sketch))
@@ -105,12 +110,23 @@ def _mark(name: str, earlier: ColumnElement[bool], later: ColumnElement[bool]) -
 
 MARKS = (
     _mark("near", _own, _own),
-    _mark("known", _sketch.c.run_id < bindparam("run_id_"), _sketch.c.run_id > bindparam("run_id_")),
+    # A preview grows what the whole run grows again: neither is known by it.
+    _mark(
+        "known",
+        and_(_sketch.c.run_id < bindparam("run_id_"), ~_is_preview(_sketch.c.run_id)),
+        and_(_sketch.c.run_id > bindparam("run_id_"), ~_is_preview(bindparam("run_id_", type_=BigInteger))),
+    ),
 )
 _keys = func.unnest(bindparam("keys_", type_=ARRAY(BigInteger))).table_valued(column("key", BigInteger))
 _LOCK = select(func.pg_advisory_xact_lock(_keys.render_derived().c.key).cast(String))
 _ADD = insert(_sketch).on_conflict_do_nothing(index_elements=["variant_id"])
 _THESE = _read.where(_sketch.c.variant_id.in_(bindparam("ids_", expanding=True)))
+_HOLD = (
+    select(_variant.c.id)
+    .where(_variant.c.id.in_(bindparam("ids_", expanding=True)))
+    .order_by(_variant.c.id)
+    .with_for_update(key_share=True)
+)
 _NAMING = select(_variant.c.id).where(or_(*(_variant.c[mark.column] == bindparam("variant_") for mark in MARKS)))
 
 
@@ -152,7 +168,13 @@ def add(session: Session, claim: Claim, place: Place, variant_id: int, made: Ske
         first, alike = _earliest(session, mark, this)
         if first is not None:
             _set(session, mark, [(variant_id, first, alike)])
-        later = [_Sketched(*found) for found in session.execute(mark.later, this.values)]
+        rows = session.execute(mark.later, this.values).all()
+        if rows:
+            # Two that are unlike each other, and so share no lock, may both mark a third one: who comes second looks
+            # again once the first is done.
+            session.execute(_HOLD, {"ids_": [row.variant_id for row in rows]})
+            rows = session.execute(mark.later, this.values).all()
+        later = [_Sketched(*found) for found in rows]
         _set(
             session,
             mark,

@@ -11,6 +11,7 @@ from app import audit
 from app.db import Session
 from app.domain.actor import Actor, Role
 from app.domain.seeds import SeedDraft
+from app.domain.text import storable
 from app.errors import Conflict, InvalidInput, NotFound
 from app.features.seeds import formats, queries, supervised
 from app.features.seeds.reading.check import checked
@@ -59,7 +60,7 @@ def import_file(
     form: Format | None = None,
 ) -> ImportReport:
     """Seeds from an uploaded file, which must have a descriptor. `form` goes before what the file's name tells."""
-    shown = file_name.replace("\\", "/").rpartition("/")[2][:200] or "upload"
+    shown = storable(file_name.replace("\\", "/").rpartition("/")[2])[:200] or "upload"
     form = form or formats.of_name(shown)
     formats.check_language(form, options.language)
     name = name or _free_name(session, actor, shown)

@@ -61,7 +61,7 @@ def children() -> frozenset[int]:
 
 
 def processes() -> frozenset[int]:
-    """All that this process started and what that did: for looks that are repeated until they see what they wait for."""
+    """All that this process and what it started have started: for looks that are repeated."""
     return frozenset(child.pid for child in psutil.Process().children(recursive=True))
 
 

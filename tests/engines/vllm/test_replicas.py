@@ -48,10 +48,10 @@ async def _turns(teacher: Teacher, chains: int, turns: int) -> None:
 
 async def test_a_chain_stays_with_its_server_and_all_servers_are_used(replicas: list[ModelServer]) -> None:
     async with ENGINE.teacher(_options([server.url for server in replicas]), CONTEXT) as teacher:
-        await _turns(teacher, chains=12, turns=3)
+        await _turns(teacher, chains=48, turns=3)  # servers have other ports each time: with few, one may be left out
     seeds = [{body["seed"] // 2048 // 100 for body in server.requests} for server in replicas]
     assert all(seeds)
-    assert sum(map(len, seeds)) == 12, "no chain is found at two servers"
+    assert sum(map(len, seeds)) == 48, "no chain is found at two servers"
 
 
 async def test_another_takes_over_with_the_same_seed(replicas: list[ModelServer]) -> None:

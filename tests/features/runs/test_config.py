@@ -4,7 +4,7 @@ from app import registry
 from app.errors import InvalidForm, InvalidInput
 from app.features.runs import form
 from app.features.runs.presets import PRESETS
-from app.features.runs.schemas import from_yaml, parse, to_yaml
+from app.features.runs.schemas import from_yaml, parse, strange_text, to_yaml
 
 MINIMAL = {"seeds": {"set": "heap"}}
 
@@ -176,3 +176,20 @@ def test_a_profile_that_is_not_known_is_refused_at_its_field(engine: str) -> Non
     with pytest.raises(InvalidForm) as raised:
         parse({"seeds": {"set": "s"}, "student": {"engine": engine, "profile": "gpt-7", "options": {}}})
     assert "There is no profile 'gpt-7' of a student for this engine." in raised.value.errors["student.profile"]
+
+
+def test_deep_and_lengthy_names_cost_no_more_than_their_size() -> None:
+    """A path is told in part: what stands in one may have any length, and may lie at any depth."""
+    deep: dict[str, object] = {"x": "a\0b"}
+    for _ in range(100_000):
+        deep = {"a": deep}
+    found = strange_text(deep)
+    assert list(found) == [".".join(["a"] * 19 + ["x"])]
+    lengthy = {"k" * 100_000: ["\0"] * 10_000}
+    found = strange_text(lengthy)
+    assert len(found) == 20
+    assert max(map(len, found)) < 300
+    assert form.to_data([(".".join(["a"] * 20_000), "1")]) == {
+        "a": {"a": {"a": {"a": {".".join(["a"] * 19_996): "1"}}}},
+        "environments": [],
+    }
