@@ -58,7 +58,7 @@ def test_from_a_run_to_both_students_side_by_side(page: Visitor, run: int) -> No
     assert f"Pass rates of both students, {ready} variants" in told
     assert "Twice the effort" in told
     run_page = text_of(page.get(f"/runs/{run}").text)
-    assert "Students side by side" in run_page
+    assert "Students side by side, both arms" in run_page
     assert f"Twice the effort finished, {ready} of {ready}" in run_page
     assert "Twice the effort" in text_of(page.get("/remeasurements").text)
 
