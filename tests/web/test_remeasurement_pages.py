@@ -63,8 +63,11 @@ def test_from_a_run_to_both_students_side_by_side(page: Visitor, run: int) -> No
     assert "Twice the effort" in text_of(page.get("/remeasurements").text)
 
 
-def test_picked_in_the_tree(page: Visitor, run: int, valid: list[int]) -> None:
+def test_picked_in_the_tree(page: Visitor, ada: Actor, run: int, valid: list[int]) -> None:
+    with unit_of_work() as session:
+        builders.approve(session, ada, session.get_one(Variant, valid[0]))
     tree = page.get(f"/runs/{run}/tree").text
+    assert f'name="pick" value="{valid[0]}"' in tree, "what is approved can be measured again, too"
     assert 'formaction="/remeasurements/new"' in tree
     shown = page.get("/remeasurements/new", params={"pick": valid[:3], "back": "/runs"})
     assert "3 variants" in text_of(shown.text)
