@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
 
+import aiohttp
 import pytest
 import pytest_asyncio
 
@@ -170,6 +171,24 @@ async def test_a_model_that_takes_no_turns_is_told_apart(machine: Machine) -> No
         with pytest.raises(EngineError) as raised:
             await nobody.hold(_nothing, _nothing)
     assert (raised.value.kind, raised.value.retryable) == ("not_found", False)
+
+
+async def test_a_page_in_a_browser_gets_no_turn(machine: Machine) -> None:
+    async with aiohttp.ClientSession() as browser:
+        for header in ({"Origin": "https://elsewhere.example"}, {"Sec-Fetch-Site": "none"}):
+            async with browser.get(machine.url("teacher"), headers=header) as answer:
+                assert answer.status == 403
+    assert machine.awake == ""
+
+
+async def test_who_does_not_listen_loses_its_turn(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It holds the line open, whatever it is told."""
+    monkeypatch.setattr(machine.switch, "is_contested", lambda _: True)
+    monkeypatch.setattr(served, "_LONGEST_S", 0.1)
+    async with aiohttp.ClientSession() as deaf, deaf.get(machine.url("teacher")) as answer:
+        lines = (await answer.read()).split()
+    assert lines[-1] == b"yield"
+    assert b"go" in lines
 
 
 async def test_a_taken_port_is_said(machine: Machine) -> None:

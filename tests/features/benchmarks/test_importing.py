@@ -97,6 +97,8 @@ def test_phrases_that_many_items_share_are_passed_over(bring: Bring, items: int,
         ({"id": "1", "answer": "2"}, "text", "Give it a field text"),
         ({"text": ["a", "b"]}, "text", "Write it as a string"),
         ({"code": "x" * 300_000}, "code", "Shorten it"),
+        ({"text": "a\0b"}, "text", "Mend its encoding"),
+        ({"task_id": "n\0", "text": "hello"}, "task_id", "Mend its encoding"),
     ],
 )
 def test_a_bad_record_stops_the_import_and_is_named(

@@ -9,6 +9,7 @@ from sqlalchemy import text, update
 
 from app.db import unit_of_work
 from app.domain.actor import Actor
+from app.errors import Conflict
 from app.features.growths import service
 from app.features.runs import claims
 from app.features.runs import service as runs
@@ -218,3 +219,13 @@ def test_every_strategy_goes_on_from_there(ada: Actor, grow: Grow, strategy: str
     assert grown
     assert all(v.path.startswith(f"{origin.path}/") and v.direction != "first" for v in grown)
     assert refining.check(run_id).problems == ()
+
+
+def test_a_tree_takes_so_many_open_requests_and_no_more(ada: Actor, grow: Grow) -> None:
+    run_id = refining.start(ada, **ONE)
+    refining.drive(run_id)
+    origin = valid(run_id)
+    for _ in range(service.MOST_OPEN):
+        grow(origin)
+    with pytest.raises(Conflict, match="50 requests are open"):
+        grow(origin)
