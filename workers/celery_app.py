@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import sys
 
@@ -15,6 +16,7 @@ from app.jobs import RECONCILE
 from app.local import launch
 from workers import shutdown
 
+_WORKER = os.getpid()  # of the process that imports this; those of its pool are forks
 _TASKS = ["workers.benchmarks", "workers.remeasurements", "workers.runs"]
 
 app = Celery("cairn", broker=settings().redis_url or "", include=_TASKS)
@@ -57,9 +59,10 @@ def _refuse_weak_isolation(**_: object) -> None:
 
 
 @signals.worker_process_init.connect
+@signals.beat_embedded_init.connect
 def _end_with_worker(**_: object) -> None:
-    """A pool process whose worker was killed would wait for work for ever."""
-    launch.end_with_parent(signal.SIGKILL)
+    """What a worker forked would wait for work, or tick, for ever once the worker was killed."""
+    launch.end_with_parent(signal.SIGKILL, _WORKER)
 
 
 @signals.worker_shutting_down.connect

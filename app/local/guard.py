@@ -23,7 +23,8 @@ def command(*program: str) -> list[str]:
 
 def main() -> int:
     signal.signal(ORPHANED, lambda *_: os.killpg(0, signal.SIGKILL))
-    child = subprocess.Popen(sys.argv[1:], preexec_fn=lambda: end_with_parent(signal.SIGTERM))
+    own = os.getpid()
+    child = subprocess.Popen(sys.argv[1:], preexec_fn=lambda: end_with_parent(signal.SIGTERM, own))
     signal.signal(signal.SIGTERM, lambda *_: child.terminate())
     status = child.wait()
     return status if status >= 0 else 128 - status  # as shells tell of a signal

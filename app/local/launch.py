@@ -39,15 +39,15 @@ def main() -> None:
         _map_root()
     elif identity == NOBODY:
         _become_nobody()
-    end_with_parent(int(death_signal))  # after the change of identity, which clears it
-    if os.getppid() != int(supervisor):
-        sys.exit("the supervisor ended before this service began")
+    end_with_parent(int(death_signal), int(supervisor))  # after the change of identity, which clears it
     os.execv(command[0], command)  # noqa: S606 (there is no shell to want)
 
 
-def end_with_parent(death_signal: int) -> None:
-    """This process gets the signal when the thread that made it ends."""
+def end_with_parent(death_signal: int, parent: int) -> None:
+    """This process gets the signal when the thread that made it ends. Raises SystemExit where `parent` has ended."""
     _checked(_libc.prctl(_PR_SET_PDEATHSIG, int(death_signal), 0, 0, 0), "prctl(PR_SET_PDEATHSIG)")
+    if os.getppid() != parent:
+        sys.exit(f"process {parent} ended before what it started began")
 
 
 def _map_root() -> None:

@@ -24,6 +24,14 @@ def two_lanes(database: str, broker: str, monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(settings(), "worker_processes", 2)
 
 
+def test_nothing_outlives_a_worker_whose_main_process_is_killed(environment: dict[str, str], tmp_path: Path) -> None:
+    """Beat is one of its processes here, besides the two that drive lanes."""
+    with worker(environment, tmp_path) as at_work:
+        at_work.ensure()
+        refining.wait_until(lambda: len(at_work.tree()) >= 4, "a worker to start its processes")
+        at_work.kill_one(at_work.tree()[0])
+
+
 def test_two_kills_change_no_result(environment: dict[str, str], tmp_path: Path) -> None:
     with worker(environment, tmp_path) as at_work:
         storm(at_work, 2, at_work.kill)
