@@ -142,7 +142,7 @@ class Contenders:
             process = await asyncio.create_subprocess_exec(
                 *script, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, limit=_LINE
             )
-            self._stack.callback(process.kill)
+            self._stack.push_async_callback(_end, process)
             processes.append(process)
 
         async def ask(process: asyncio.subprocess.Process, jobs: Sequence[Job]) -> list[float]:
@@ -165,7 +165,7 @@ class Contenders:
         given = unconfined.options(wide=False)
         script = [sys.executable, "-s", "-P", "-S", "-B", "-Wignore", str(Unconfined.script), given, "fork"]
         process = await asyncio.create_subprocess_exec(*script, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-        self._stack.callback(process.kill)
+        self._stack.push_async_callback(_end, process)
         questions, answers = process.stdin, process.stdout
         if not questions or not answers:
             raise RuntimeError("pipes were asked for")
@@ -179,6 +179,12 @@ class Contenders:
             return seconds
 
         return batch
+
+
+async def _end(process: asyncio.subprocess.Process) -> None:
+    if process.returncode is None:
+        process.kill()
+    await process.communicate()  # which closes the pipes
 
 
 def _driven(sandbox: Sandbox, size: int, first: str = "") -> Batch:

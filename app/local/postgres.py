@@ -6,6 +6,7 @@ import asyncio
 import os
 import shutil
 import signal
+from contextlib import suppress
 from pathlib import Path
 
 from app.errors import StorageFull, Unavailable
@@ -120,7 +121,13 @@ async def _run(runs_as: str, program: Path, *arguments: str | Path, script: str 
         start_new_session=True,
         env=_environment(),
     )
-    output, _ = await process.communicate(script.encode())
+    try:
+        output, _ = await process.communicate(script.encode())
+    finally:
+        if process.returncode is None:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            await process.communicate()  # which closes the pipes
     return process.returncode or 0, output.decode(errors="replace")
 
 

@@ -28,8 +28,7 @@ def gallery() -> Iterator[str]:
         thread.join()
 
 
-@pytest.mark.parametrize("theme", ["Light", "Dark"])
-@pytest.mark.parametrize("width", [1280, 360])
+@pytest.mark.parametrize(("width", "theme"), [(1280, "Dark"), (360, "Light")])
 def test_accessible_in_both_themes(page: Page, gallery: str, theme: str, width: int) -> None:
     page.set_viewport_size({"width": width, "height": 900})
     page.goto(gallery)

@@ -202,8 +202,7 @@ PAGES = {
 }
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [1280, 390])
+@pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (390, "dark")])
 def test_accessible_and_never_wider_than_the_window(
     adas: Page, run: int, variants: dict[str, Variant], decided: None, width: int, scheme: str
 ) -> None:

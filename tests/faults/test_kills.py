@@ -37,6 +37,7 @@ def test_two_kills_change_no_result(environment: dict[str, str], tmp_path: Path)
         storm(at_work, 2, at_work.kill)
 
 
+@pytest.mark.slow
 def test_kills_move_neither_where_a_goal_is_met_nor_where_chains_give_up(
     environment: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -46,6 +47,7 @@ def test_kills_move_neither_where_a_goal_is_met_nor_where_chains_give_up(
         storm(at_work, 2, at_work.kill, seeds=12, **limits)
 
 
+@pytest.mark.slow
 def test_kills_in_the_middle_of_asked_for_branches_change_no_result(
     environment: dict[str, str], tmp_path: Path
 ) -> None:
