@@ -9,6 +9,7 @@ from typing import IO
 
 from app import audit
 from app.db import Session, unit_of_work
+from app.domain import names
 from app.domain.actor import Actor, Role
 from app.domain.overlap import COMMON
 from app.domain.text import storable
@@ -22,7 +23,6 @@ from app.jobs import CHECK, enqueue
 
 FORMATS = {".jsonl": "jsonl", ".ndjson": "jsonl", ".parquet": "parquet"}
 _BATCH = 200
-_NAME = 200
 
 
 def import_path(session: Session, actor: Actor, path: Path, name: str = "") -> ImportReport:
@@ -36,13 +36,13 @@ def import_path(session: Session, actor: Actor, path: Path, name: str = "") -> I
 def import_file(session: Session, actor: Actor, file: IO[bytes], file_name: str, name: str = "") -> ImportReport:
     """A set from an uploaded file, which must have a descriptor. Without a name it is called like the file."""
     actor.require(Role.MEMBER)
-    shown = storable(file_name.replace("\\", "/").rpartition("/")[2])[:_NAME] or "upload"
+    shown = storable(file_name.replace("\\", "/").rpartition("/")[2])[: names.LONGEST] or "upload"
     form = FORMATS.get(Path(shown).suffix.lower())
     if form is None:
         raise InvalidInput(
             f"{shown} is of no format that is read here.", field="file", remedy="Bring a .jsonl or a .parquet file."
         )
-    name = _checked_name(name or _free_name(session, actor, Path(shown).stem))
+    name = names.checked(name or _free_name(session, actor, Path(shown).stem))
     with session.begin_nested():
         return _add_all(
             session, actor, name, shown, _items(tell("app.features.benchmarks.child", [form, shown], shown, file))
@@ -158,17 +158,6 @@ def drive_check(run_id: int, should_stop: Callable[[], bool]) -> None:
         checks.leave(session, run_id, owner)
 
 
-def _checked_name(name: str) -> str:
-    name = name.strip()
-    if not 1 <= len(name) <= _NAME or not name.isprintable():
-        raise InvalidInput(f"Write between 1 and {_NAME} printable characters.", field="name")
-    return name
-
-
 def _free_name(session: Session, actor: Actor, base: str) -> str:
-    base = "".join(char for char in base if char.isprintable())[: _NAME - 10] or "benchmark"
-    taken = queries.names_like(session, actor.workspace_id, base)
-    number = 1
-    while (name := base if number == 1 else f"{base} {number}") in taken:
-        number += 1
-    return name
+    stem = names.stem(base, "benchmark")
+    return names.unlike(stem, queries.names_like(session, actor.workspace_id, stem))

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from app.domain.difficulty import Tally
 from app.errors import InvalidForm
-from app.features.runs.schemas import ModelChoice, strange_text, typed_choice
+from app.features.runs.schemas import MinimumVerdicts, ModelChoice, OneLine, minimum_of, strange_text, typed_choice
 from app.messages import Spelled, by_field
 
 MOST_VARIANTS = 20_000
@@ -24,36 +23,16 @@ class RemeasureConfig(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    name: str = Field(default="", max_length=200, description="What it is called in lists; made up when left empty.")
+    name: OneLine = Field(default="", max_length=200, description="What it is called in lists; made up if empty.")
     student: ModelChoice = Field(default_factory=ModelChoice, description="The model that tries the problems.")
     attempts: int = Field(default=32, ge=1, le=1024, description="Student attempts per problem.")
-    minimum_verdicts: int | None = Field(
-        default=None,
-        ge=1,
-        le=1024,
-        description="Verdicts below which there is no pass rate; three quarters by default.",
-    )
+    minimum_verdicts: MinimumVerdicts = None
     seed: int = Field(default=0, ge=0, lt=2**63, description="Random seed: the same seed gives the same attempts.")
-
-    @field_validator("name")
-    @classmethod
-    def _printable(cls, name: str) -> str:
-        if not name.isprintable():
-            raise ValueError("this must be printable characters on one line")
-        return name
-
-    @field_validator("minimum_verdicts")
-    @classmethod
-    def _within_attempts(cls, minimum: int | None, info: ValidationInfo) -> int | None:
-        attempts = info.data.get("attempts")
-        if minimum is not None and attempts is not None and minimum > attempts:
-            raise ValueError(f"there are only {attempts} attempts")
-        return minimum
 
     @property
     def minimum(self) -> int:
         """Verdicts that a pass rate needs at least."""
-        return self.minimum_verdicts or math.ceil(self.attempts * 0.75)
+        return minimum_of(self.minimum_verdicts, self.attempts)
 
 
 class VariantChoice(BaseModel):

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Annotated, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
 from app import registry
 from app.domain.difficulty import BROAD, COMPLETE, KEPT, Band
@@ -138,10 +138,36 @@ class EarlyStop(_Strict):
     )
 
 
+def _one_line(text: str) -> str:
+    if not text.isprintable():
+        raise ValueError("this must be printable characters on one line")
+    return text
+
+
+def _within_attempts(minimum: int | None, info: ValidationInfo) -> int | None:
+    attempts = info.data.get("attempts")
+    if minimum is not None and attempts is not None and minimum > attempts:
+        raise ValueError(f"there are only {attempts} attempts")
+    return minimum
+
+
+def minimum_of(minimum_verdicts: int | None, attempts: int) -> int:
+    """Verdicts that a pass rate needs at least."""
+    return minimum_verdicts or math.ceil(attempts * 0.75)
+
+
+OneLine = Annotated[str, AfterValidator(_one_line)]
+MinimumVerdicts = Annotated[  # a field behind `attempts`
+    int | None,
+    Field(ge=1, le=1024, description="Verdicts below which there is no pass rate; three quarters by default."),
+    AfterValidator(_within_attempts),
+]
+
+
 class RunConfig(_Strict):
     """Everything that decides a run's result, and nothing else but its name."""
 
-    name: str = Field(default="", max_length=200, description="What the run is called in lists.")
+    name: OneLine = Field(default="", max_length=200, description="What the run is called in lists.")
     seeds: SeedChoice
     environments: list[str] = Field(
         default_factory=lambda: list(registry.environments()), min_length=1, description="Kinds of problems to grow."
@@ -161,12 +187,7 @@ class RunConfig(_Strict):
     kept: Interval = Field(
         default=Interval(low=KEPT.low, high=KEPT.high), description="Pass rates that count as usable."
     )
-    minimum_verdicts: int | None = Field(
-        default=None,
-        ge=1,
-        le=1024,
-        description="Verdicts below which there is no pass rate; three quarters by default.",
-    )
+    minimum_verdicts: MinimumVerdicts = None
     compared_with: Literal["run", "workspace"] = Field(
         default="run",
         description="Where a similar program of another seed makes a variant unusable: in this run alone, or in older "
@@ -177,13 +198,6 @@ class RunConfig(_Strict):
     caps: Caps = Field(default_factory=Caps, description="The most that it may spend.")
     early_stop: EarlyStop = Field(default_factory=EarlyStop, description="When a chain that goes nowhere stops.")
     seed: int = Field(default=0, ge=0, lt=2**63, description="Random seed: the same seed gives the same run.")
-
-    @field_validator("name")
-    @classmethod
-    def _printable(cls, name: str) -> str:
-        if not name.isprintable():
-            raise ValueError("this must be printable characters on one line")
-        return name
 
     @field_validator("environments")
     @classmethod
@@ -202,18 +216,10 @@ class RunConfig(_Strict):
             raise ValueError(f"there is no strategy {name!r}; known: {', '.join(registry.strategies())}")
         return name
 
-    @field_validator("minimum_verdicts")
-    @classmethod
-    def _within_attempts(cls, minimum: int | None, info: ValidationInfo) -> int | None:
-        attempts = info.data.get("attempts")
-        if minimum is not None and attempts is not None and minimum > attempts:
-            raise ValueError(f"there are only {attempts} attempts")
-        return minimum
-
     @property
     def minimum(self) -> int:
         """Verdicts that a pass rate needs at least."""
-        return self.minimum_verdicts or math.ceil(self.attempts * 0.75)
+        return minimum_of(self.minimum_verdicts, self.attempts)
 
     @property
     def limited(self) -> bool:

@@ -9,6 +9,7 @@ from typing import IO
 
 from app import audit
 from app.db import Session
+from app.domain import names
 from app.domain.actor import Actor, Role
 from app.domain.seeds import SeedDraft
 from app.domain.text import storable
@@ -22,7 +23,6 @@ Progress = Callable[[int], None]
 
 _BATCH = 500
 _TOLD = 100  # rejections that a report spells out
-_NAME = 200
 
 
 def import_path(
@@ -110,7 +110,7 @@ def _import(
     """All of it, or nothing: within a savepoint, so that a caller may go on after an error."""
     actor.require(Role.MEMBER)
     with session.begin_nested():
-        return _add_all(session, actor, _checked_name(name), found, origin, options, progress)
+        return _add_all(session, actor, names.checked(name), found, origin, options, progress)
 
 
 def _add_all(
@@ -190,17 +190,6 @@ def _nothing(rejected: list[Rejected], count: int) -> InvalidInput:
     )
 
 
-def _checked_name(name: str) -> str:
-    name = name.strip()
-    if not 1 <= len(name) <= _NAME or not name.isprintable():
-        raise InvalidInput(f"Write between 1 and {_NAME} printable characters.", field="name")
-    return name
-
-
 def _free_name(session: Session, actor: Actor, base: str) -> str:
-    base = "".join(char for char in base if char.isprintable())[: _NAME - 10] or "seeds"
-    taken = queries.names_like(session, actor.workspace_id, base)
-    number = 1
-    while (name := base if number == 1 else f"{base} {number}") in taken:
-        number += 1
-    return name
+    stem = names.stem(base, "seeds")
+    return names.unlike(stem, queries.names_like(session, actor.workspace_id, stem))
