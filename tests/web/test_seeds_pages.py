@@ -73,7 +73,7 @@ def test_a_bad_line_stops_all_unless_told_otherwise(page: Visitor) -> None:
     report = page.submit("/seeds/new", {"skip_bad": "true"}, files={"file": ("seeds.jsonl", content)})
     assert report.status_code == 200
     assert "seeds.jsonl line 2" in report.text
-    assert "1</b> seeds imported" in report.text
+    assert "1</b> seed imported" in report.text
 
 
 @pytest.mark.parametrize("name", ["", "../../etc/passwd", "<img src=x onerror=alert(1)>.docx", "a\x00b.jsonl\x00"])
