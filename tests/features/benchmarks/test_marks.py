@@ -191,6 +191,20 @@ def test_deleting_a_set_takes_its_marks_along_and_leaves_others(ada: Actor, brin
     assert contaminated(first.run_id) == [False, False]
 
 
+def test_a_set_that_is_deleted_meanwhile_marks_nothing(ada: Actor, bring: Bring) -> None:
+    """Whichever of the two comes first, the variant that is being saved and the set."""
+    for saved_first in (True, False):
+        number = bring(TEXT, name="going").benchmark_set_id
+        claim, *_ = claimed(ada)
+        changes = [
+            lambda session, claim=claim: added(session, claim, message=STATEMENT),
+            lambda session, number=number: service.delete_set(session, ada, number, "going"),
+        ]
+        _, later = overlapping(*(changes if saved_first else reversed(changes)))
+        later.result()
+        assert contaminated(claim.run_id) == [False]
+
+
 def test_who_may_check_and_what(ada: Actor, bring: Bring) -> None:
     run_id = claimed(ada)[0].run_id
     with pytest.raises(Conflict, match="no benchmark set"):

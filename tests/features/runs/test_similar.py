@@ -13,6 +13,7 @@ from app.domain.actor import Actor
 from app.domain.difficulty import Band
 from app.domain.fingerprint import content_hash, fingerprint
 from app.domain.problem import Problem, Reply
+from app.domain.sketch import NEAR, bands, similarity, sketch
 from app.domain.tree import Direction, Place, Step
 from app.features.chains import service as chains
 from app.features.curricula import queries as curricula
@@ -94,6 +95,29 @@ def test_two_at_once_see_each_other(ada: Actor) -> None:
     first, second, *_ = claimed(ada)
     overlapping(lambda session: added(session, second, CLOSE[1]), lambda session: added(session, first, CLOSE[0]))
     assert marks(first.run_id) == {"main 1.1": None, "main 2.1": "main 1.1"}
+
+
+def steps(other: int = 40) -> str:
+    """A program of 40 steps, of which three, from `other` on, have a number of their own."""
+    numbers = [number + 1000 if other <= number < other + 3 else number * number for number in range(40)]
+    return "\n".join(
+        ["def f(x):", *(f"    x = x * {at + 3} + {number}" for at, number in enumerate(numbers)), "    return x\n"]
+    )
+
+
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+def test_a_third_one_is_marked_with_the_earliest_of_two_at_once(ada: Actor, order: tuple[int, int]) -> None:
+    """The two are unlike each other, so that neither waits for the other before it looks at the third."""
+    *two, third = claimed(ada)[:3]
+    programs = [steps(4), steps(35)]
+    signatures = [sketch(program).signature for program in programs]
+    assert not set(bands(signatures[0])) & set(bands(signatures[1]))
+    assert all(similarity(signature, sketch(steps()).signature) >= NEAR for signature in signatures)
+    add(third, steps())
+    first, second = (lambda session, at=at: added(session, two[at], programs[at]) for at in order)
+    overlapping(first, second)
+    assert marks(third.run_id) == {"main 1.1": None, "main 2.1": None, "main 3.1": "main 1.1"}
+    assert refining.check(third.run_id).problems == ()
 
 
 def test_the_mark_says_how_similar_and_makes_unusable(ada: Actor) -> None:
