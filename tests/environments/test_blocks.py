@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
-from app.environments._common.blocks import Block, blocks, last
+from app.environments._common.blocks import Block, blocks, last, without_reasoning
 
 CODE = "def f(x):\n    return x"
 
@@ -36,6 +38,30 @@ CODE = "def f(x):\n    return x"
 )
 def test_a_python_block_is_found(reply: str) -> None:
     assert [block for block in blocks(reply) if block.text] == [Block("python", CODE)]
+
+
+@pytest.mark.parametrize("before", ["", "<think>so `</think>` ends it</think>\n", "so it ends\n</think>\n", "Well:\n"])
+def test_code_may_speak_of_the_end_of_reasoning(before: str) -> None:
+    code = "def f(x):\n    return x.replace('</think>', '')"
+    if "ends it" in before:  # the first one counts, as it does for the servers that split reasoning off
+        assert without_reasoning(f"{before}{code}") == f"` ends it</think>\n{code}"
+    assert last(f"{before}```python\n{code}\n```", "python") == code
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        pytest.param("```output" + " " * 400_000, id="spaces behind a language"),
+        pytest.param("```" + " " * 400_000 + "`", id="spaces before a backtick"),
+        pytest.param("```\n" + "x</think>" * 50_000, id="ends of reasoning in an open block"),
+        pytest.param("\n".join(f'{"`" * n}\n"""\n{"`" * n}' for n in range(400, 3, -1)) + "\nx" * 100_000, id="fences"),
+    ],
+)
+def test_no_reply_takes_long(reply: str) -> None:
+    """Of each, time would grow with the square of its length at least, to minutes."""
+    began = time.process_time()
+    blocks(reply)
+    assert time.process_time() - began < 10
 
 
 def test_blocks_keep_their_order_and_language() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import time
 
 import pytest
 
@@ -19,6 +20,10 @@ PURE = "def f(x):\n    return x"
     ("source", "found"),
     [
         ("import time\ndef f(x):\n    return time.time()", "line 3 uses the clock (`time.time`)"),
+        (
+            "import enum\nsys = enum.sys\ndef f(x):\n    return len(sys.modules)",
+            "line 2 uses processes, threads or the machine (`enum.sys`)",
+        ),
         (
             "import datetime as dt\ndef f(x):\n    return dt.datetime.now()",
             "line 3 uses the clock (`datetime.datetime.now`)",
@@ -162,6 +167,19 @@ def test_words_about_another_problem_are_found(text: str) -> None:
 )
 def test_words_about_the_data_are_left_alone(text: str) -> None:
     assert earlier_reference(text) is None
+
+
+def test_a_signature_leaves_out_what_no_one_could_read() -> None:
+    source = f"def f(x: int, y={'-' * 400}1, *, z=2):\n    return x"
+    assert signature(source, "f") == "f(x, y=..., *, z=...)"
+    assert signature("def f(x: int, y=-1):\n    return x", "f") == "f(x, y=-1)"
+
+
+def test_a_long_message_is_looked_through_at_once() -> None:
+    began = time.process_time()
+    assert quoted_code("def a()->" * 4_400, PURE, ast.parse(PURE)) is None
+    assert quoted_code("def a" * 4_400, PURE, ast.parse(PURE)) is None
+    assert time.process_time() - began < 10
 
 
 def test_a_message_may_not_quote_the_code() -> None:

@@ -12,6 +12,8 @@ from collections.abc import Sequence
 from app.domain.values.types import Value
 
 MAX_EQUAL_HASHES = 256
+# Comparing two frozensets may be quadratic itself, so that those multiply with every level of nesting.
+MAX_EQUAL_FROZENSETS = 8
 
 
 def hashed_set(members: Sequence[Value]) -> set[Value]:
@@ -27,5 +29,12 @@ def hashed_dict(pairs: Sequence[tuple[Value, Value]]) -> dict[Value, Value]:
 
 
 def _spread(members: Sequence[Value]) -> None:
-    if len(members) > MAX_EQUAL_HASHES and max(Counter(map(hash, members)).values()) > MAX_EQUAL_HASHES:
+    if len(members) <= MAX_EQUAL_FROZENSETS:
+        return
+    equal = max(Counter(map(hash, members)).values())
+    if equal > MAX_EQUAL_HASHES or (equal > MAX_EQUAL_FROZENSETS and any(map(_holds_frozenset, members))):
         raise ValueError("too many members with one hash")
+
+
+def _holds_frozenset(value: Value) -> bool:
+    return isinstance(value, frozenset) or (isinstance(value, tuple) and any(map(_holds_frozenset, value)))

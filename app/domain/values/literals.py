@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any, NoReturn
 
-from app.domain.values.codec import RESULT_DEPTH, Unsupported
+from app.domain.values.codec import LEVELS, RESULT_DEPTH, Unsupported
 from app.domain.values.hashing import hashed_dict, hashed_set
 from app.domain.values.tokens import LiteralError, Token, tokens
 from app.domain.values.types import Arguments, Value
@@ -31,21 +31,28 @@ _NAMES: dict[str, Value] = {
 
 def parse_literal(text: str) -> Value:
     """The one value that `text` spells; `1, 2` is a tuple, as in Python. Raises LiteralError."""
-    values, is_tuple = _parse(text)
+    parser = _parser(text)
+    values, is_tuple = parser.whole()
     if not values:
         raise LiteralError("there is no value: the text is empty")
+    if is_tuple and parser.deepest >= RESULT_DEPTH:
+        raise LiteralError(f"nested deeper than {RESULT_DEPTH}, with the tuple around it")
     return values if is_tuple else values[0]
 
 
 def parse_arguments(text: str) -> Arguments:
     """The values of a call, written as between its parentheses: `1, [2]`. Empty text gives (). Raises LiteralError."""
-    return _parse(text)[0]
+    parser = _parser(text)
+    values = parser.whole()[0]
+    if parser.deepest >= RESULT_DEPTH:
+        raise LiteralError(f"nested deeper than {RESULT_DEPTH - 1}")
+    return values
 
 
-def _parse(text: str) -> tuple[tuple[Value, ...], bool]:
+def _parser(text: str) -> _Parser:
     if len(text) > MAX_LENGTH:
         raise LiteralError(f"the text has {len(text):,} characters; at most {MAX_LENGTH:,} are read")
-    return _Parser(text).whole()
+    return _Parser(text)
 
 
 class _Parser:
@@ -54,11 +61,22 @@ class _Parser:
     def __init__(self, text: str) -> None:
         self._tokens = tokens(text)
         self._token = next(self._tokens)
-        self._depth = 0
+        self._depth = self._deepest = 0
 
     def whole(self) -> tuple[tuple[Value, ...], bool]:
         values, comma = self._sequence("")
         return tuple(values), comma
+
+    @property
+    def deepest(self) -> int:
+        """How many levels stood in one another."""
+        return self._deepest
+
+    def _enter(self, levels: int) -> None:
+        self._depth += levels
+        self._deepest = max(self._deepest, self._depth)
+        if self._depth > RESULT_DEPTH:
+            self._fail(f"nested deeper than {RESULT_DEPTH}")
 
     def _fail(self, message: str) -> NoReturn:
         raise LiteralError(f"{message} at character {self._token.position + 1}")
@@ -180,17 +198,18 @@ class _Parser:
             self._fail(f"the name {name[:40]!r} is no literal: write plain values only, without keywords or calls,")
         self._next()
         self._expect("(")
+        levels = LEVELS[set if name == "set" else frozenset] - (not self._at(")"))  # a bracket within is the last one
+        self._enter(levels)
         members: Any = () if self._at(")") else self._bracket() if self._token.text in _CLOSING else None
-        if type(members) not in (tuple, list, set):
+        self._depth -= levels
+        if type(members) not in (tuple, list, set) and members != {}:
             self._fail(f"{name}() takes a set, a list or a tuple, not {self._token.text[:40]!r},")
         self._expect(")")
         hashed = self._hashed(hashed_set, tuple(members))
         return hashed if name == "set" else frozenset(hashed)
 
     def _bracket(self) -> Value:
-        if self._depth >= RESULT_DEPTH:
-            self._fail(f"nested deeper than {RESULT_DEPTH}")
-        self._depth += 1
+        self._enter(1)
         opening = self._next().text
         value: Value
         if opening == "{":
@@ -244,22 +263,26 @@ def _render(value: Any, depth: int) -> str:
     if kind is complex:
         plain = value.imag - value.imag == 0 and value.real - value.real == 0 and 0 not in (value.real, value.imag)
         return repr(value) if plain else f"complex({_render(value.real, depth)}, {_render(value.imag, depth)})"
-    if depth >= RESULT_DEPTH:
+    if kind not in LEVELS:
+        raise Unsupported(f"{kind.__name__} is not a plain value")
+    depth += LEVELS[kind]
+    if depth > RESULT_DEPTH:
         raise Unsupported(f"a value nested deeper than {RESULT_DEPTH}")
     if kind is dict:
-        return "{" + ", ".join(f"{_render(k, depth + 1)}: {_render(v, depth + 1)}" for k, v in value.items()) + "}"
+        return "{" + ", ".join(f"{_render(k, depth)}: {_render(v, depth)}" for k, v in value.items()) + "}"
     if kind is set or kind is frozenset:
-        members = ", ".join(_render(member, depth + 1) for member in _ordered(value))
+        members = ", ".join(_members(value, depth))
         braces = "{" + members + "}" if members else ""
         return f"frozenset({braces})" if kind is frozenset else braces or "set()"
-    if kind is not list and kind is not tuple:
-        raise Unsupported(f"{kind.__name__} is not a plain value")
-    items = [_render(item, depth + 1) for item in value]
+    items = [_render(item, depth) for item in value]
     if kind is list:
         return f"[{', '.join(items)}]"
     return f"({items[0]},)" if len(items) == 1 else f"({', '.join(items)})"
 
 
-def _ordered(members: Any) -> list[Any]:
+def _members(members: Any, depth: int) -> list[str]:
+    """Each is written once: sets in sets would take exponential time otherwise."""
     kinds = set(map(type, members))
-    return sorted(members) if kinds == {int} or kinds == {str} else sorted(members, key=render)
+    if kinds == {int} or kinds == {str}:
+        return [_render(member, depth) for member in sorted(members)]
+    return sorted(_render(member, depth) for member in members)

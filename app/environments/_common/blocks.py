@@ -23,13 +23,16 @@ _LANGUAGES = {
     "outputs": "output",
     "message": "message",
 }
+_LONGEST_STRING = 500  # lines of a string, behind a fence in it, within which its end is looked for
 _WRAPPERS = frozenset({"markdown", "md"})
-_OPENING = re.compile(r"(?P<indent>[ \t]*)(?P<fence>`{3,}|~{3,})[ \t]*(?P<info>[^`]*)")
-_ONE_LINE = re.compile(r"[ \t]*(?P<fence>`{3,})(?P<language>\w+)[ \t]+(?P<text>.*\S)[ \t]*(?P=fence)[ \t]*")
+# All are linear, whatever a model wrote: what is possessive (*+) is never tried again with less.
+_OPENING = re.compile(r"(?P<indent>[ \t]*+)(?P<fence>`{3,}+|~{3,}+)(?P<info>[^`]*+)")
+_ONE_LINE = re.compile(r"[ \t]*+(?P<fence>`{3,}+)(?P<language>\w++)[ \t]++(?P<text>.+)(?P=fence)")
+_FENCE_LINE = re.compile(r"^[ \t]*+(?P<fence>`{3,}+|~{3,}+)(?P<rest>.*+)$", re.MULTILINE)
 _LINE_END = re.compile(r"\r\n?|\n")
 # What a model thought before it answered, where its server did not split it off.
 _REASONING_END = re.compile(r"</(?:think|thinking|thought|reasoning)>|<\|channel\|>final<\|message\|>", re.IGNORECASE)
-_REASONING_START = re.compile(r"\s*<(?:think|thinking|thought|reasoning)>", re.IGNORECASE)
+_REASONING_START = re.compile(r"\s*+<(?:think|thinking|thought|reasoning)>", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,9 +44,34 @@ class Block:
 
 
 def without_reasoning(reply: str) -> str:
-    """The answer after the last end of reasoning; empty where the reply was cut while thinking."""
-    answer = _REASONING_END.split(reply)[-1]
-    return "" if _REASONING_START.match(answer) else answer
+    """The answer after the reasoning; empty where the reply was cut while thinking.
+
+    Some servers leave out what begins the reasoning: then its end counts at the begin of a line or outside of fenced
+    blocks, whose code may well speak of such marks.
+    """
+    answer = seen = 0
+    fence = ""
+    thinking = _REASONING_START.match(reply) is not None
+    for end in _REASONING_END.finditer(reply):
+        if not thinking:
+            if answer:
+                break
+            fence, seen = _open_fence(reply, seen, end.start(), fence), end.start()
+            if fence and reply[max(0, end.start() - 1)] not in "\r\n":
+                continue
+        answer = end.end()
+        thinking = _REASONING_START.match(reply, answer) is not None
+    return "" if thinking else reply[answer:]
+
+
+def _open_fence(reply: str, start: int, end: int, fence: str) -> str:
+    """The fence that is open at `end`, where `fence` is at `start`; empty for none."""
+    for line in _FENCE_LINE.finditer(reply, start, end):
+        if not fence:
+            fence = "" if line["fence"] in line["rest"] else line["fence"]
+        elif line["fence"].startswith(fence) and not line["rest"].strip():
+            fence = ""
+    return fence
 
 
 def blocks(reply: str) -> list[Block]:
@@ -57,8 +85,8 @@ def _blocks(lines: list[str], *, unwrap: bool) -> list[Block]:
     while at < len(lines):
         if not _may_be_fence(lines[at]):
             at += 1
-        elif one := _ONE_LINE.fullmatch(lines[at]):
-            found.append(Block(_language(one["language"]), one["text"]))
+        elif one := _one_line(lines[at]):
+            found.append(Block(_language(one["language"]), one["text"].rstrip(" \t")))
             at += 1
         elif opening := _OPENING.fullmatch(lines[at]):
             end, after = _end(lines, at + 1, opening["fence"])
@@ -88,10 +116,12 @@ def _end(lines: list[str], start: int, fence: str) -> tuple[int, int]:
 
     Without one outside a string the first fence of all ends it, else the reply's end.
     """
-    closing = re.compile(rf"[ \t]*{fence[0]}{{{len(fence)},}}[ \t]*")
+    closing = re.compile(rf"[ \t]*+{fence[0]}{{{len(fence)},}}+[ \t]*+")
     first: tuple[int, int] | None = None
     double = single = 0
     for at in range(start, len(lines)):
+        if first and at > first[0] + _LONGEST_STRING:
+            break
         line = lines[at]
         closes = fence[:3] in line and closing.fullmatch(line) is not None
         if closes or _opens_known(line, fence):
@@ -104,6 +134,11 @@ def _end(lines: list[str], start: int, fence: str) -> tuple[int, int]:
     return first or (len(lines), len(lines))
 
 
+def _one_line(line: str) -> re.Match[str] | None:
+    found = _ONE_LINE.fullmatch(line.rstrip(" \t")) if line.count("```") > 1 else None
+    return found if found and found["text"].strip() else None
+
+
 def _may_be_fence(line: str) -> bool:
     """A quick look: hardly any line of a reply is one, and every line of every reply is looked at."""
     return "```" in line or "~~~" in line
@@ -112,7 +147,7 @@ def _may_be_fence(line: str) -> bool:
 def _opens_known(line: str, fence: str) -> bool:
     if not _may_be_fence(line):
         return False
-    opening = _ONE_LINE.fullmatch(line) or _OPENING.fullmatch(line)
+    opening = _one_line(line) or _OPENING.fullmatch(line)
     if opening is None or not opening["fence"].startswith(fence):
         return False
     groups = opening.groupdict()

@@ -9,7 +9,8 @@ from typing import TypeVar
 
 from app.domain.ports import Call, Limits, Outcome, Program, Sandbox, Status
 from app.domain.problem import Judgement, Verdict
-from app.domain.values import Arguments, LiteralError, Value, dumps, parse_arguments, parse_literal
+from app.domain.text import storable
+from app.domain.values import Arguments, LiteralError, Unsupported, Value, dumps, parse_arguments, parse_literal
 from app.environments._common.blocks import last
 from app.environments._common.execution import failure
 from app.errors import SandboxUnavailable
@@ -30,7 +31,7 @@ class Unreadable(Exception):
 
 
 def failed(reason: str, detail: str = "") -> Judgement:
-    return Judgement(Verdict.FAILED, reason, detail[:1_000])
+    return Judgement(Verdict.FAILED, reason, storable(detail[:1_000]))
 
 
 async def judge_replies(
@@ -70,6 +71,8 @@ async def judge_replies(
 async def _guarded(judge: Callable[[T], Awaitable[Judgement]], answer: T) -> Judgement:
     try:
         return await judge(answer)
+    except Unsupported as error:
+        return failed("bad_literal", str(error))
     except SandboxUnavailable as error:
         return Judgement(Verdict.ERROR, "sandbox_unavailable", error.message)
 

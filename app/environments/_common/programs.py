@@ -71,7 +71,12 @@ def signature(source: str, name: str) -> str:
     for node in ast.walk(spec):
         if isinstance(node, ast.arg):
             node.annotation = None
-    return f"{name}({ast.unparse(spec)})"
+    try:
+        return f"{name}({ast.unparse(spec)})"
+    except RecursionError:  # a default that no signature needs: hundreds of signs or terms
+        spec.defaults = [ast.Constant(...) for _ in spec.defaults]
+        spec.kw_defaults = [default and ast.Constant(...) for default in spec.kw_defaults]
+        return f"{name}({ast.unparse(spec)})"
 
 
 def _function(tree: ast.Module, name: str) -> ast.FunctionDef:

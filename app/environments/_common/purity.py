@@ -72,6 +72,7 @@ _REACHES: dict[str, str | None] = {
     "shutil": FILES,
     "sqlite3": FILES,
     "sys.argv": FILES,
+    "sys.modules": PROCESS,
     "sys.stdin": FILES,
     "tempfile": FILES,
     "concurrent": PROCESS,
@@ -87,6 +88,8 @@ _REACHES: dict[str, str | None] = {
     "builtins.open": FILES,
     "builtins.id": IDENTITY,
 }
+
+_MODULES = frozenset({"builtins", "os", "posix", "sys"})  # that others hold in their names
 
 
 def impurities(tree: ast.Module) -> list[str]:
@@ -104,6 +107,8 @@ def impurities(tree: ast.Module) -> list[str]:
 
 def _reaches(path: str) -> str | None:
     parts = path.split(".")
+    if not _MODULES.isdisjoint(parts[1:]) and path not in _REACHES:  # `enum.sys`: a way to all others
+        return PROCESS
     prefixes = (".".join(parts[:n]) for n in range(len(parts), 0, -1))
     return next((_REACHES[prefix] for prefix in prefixes if prefix in _REACHES), None)
 

@@ -16,6 +16,7 @@ _EARLIER = re.compile(
     rf"|\bpass rate\b|\bthe student(?:'s|s)?\b",
     re.IGNORECASE,
 )
+_DEFINITION = re.compile(r"\bdef\s{1,20}+\w{1,100}+\s{0,20}+\([^\n]{0,200}?\)[^\n:()]{0,100}:")
 # Statements shorter than this (`return x`, `i += 1`) are not worth calling a quotation.
 _QUOTABLE = 18
 
@@ -28,7 +29,7 @@ def earlier_reference(text: str) -> str | None:
 
 def quoted_code(message: str, source: str, tree: ast.Module) -> str | None:
     """A piece of the program that the message repeats, whatever the spacing, if there is one."""
-    if found := re.search(r"\bdef\s+\w+\s*\(.*?\)\s*(?:->.*?)?:", message):
+    if found := _DEFINITION.search(message):
         return found[0]
     squeezed = _squeeze(message)
     lines = source.split("\n")

@@ -6,21 +6,34 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from app import registry
 from app.domain.code import imports_others
 from app.domain.fences import fenced
 from app.domain.problem import Judgement, Problem, Verdict
 from app.domain.problem_codec import decode_problem
+from app.domain.text import UNSTORABLE
 from app.domain.values import LiteralError, Value, loads, parse_arguments, parse_literal
+from app.domain.values.codec import RESULT_DEPTH
 from app.errors import AppError, InvalidForm
 from app.messages import by_field
 
 MAX_TEXT = 1 << 18  # characters of a program or an answer
 MAX_REPLY = 4 * MAX_TEXT  # with its reasoning
 # Numbers may serve as ids too: files of others often count their rows.
-Id = Annotated[str, BeforeValidator(lambda value: str(value) if type(value) is int else value), Field(min_length=1)]
+Id = Annotated[
+    str,
+    BeforeValidator(lambda value: str(value) if type(value) is int else value),
+    AfterValidator(lambda value: _printed(value)),
+    Field(min_length=1),
+]
+
+
+def _printed(text: str) -> str:
+    if UNSTORABLE.search(text):
+        raise ValueError("must not hold NUL or half of a surrogate pair")
+    return text
 
 
 def _scalar(value: object) -> object:
@@ -127,6 +140,11 @@ def read_problem(data: object) -> KnownProblem:
             problem = decode_problem(data["problem"])
         except ValueError as error:
             raise InvalidForm({"problem": f"{error}; it is written by an export and not by hand"}) from error
+        if UNSTORABLE.search(data["id"]):
+            raise InvalidForm({"id": "must not hold NUL or half of a surrogate pair"})
+        if not problem.inputs or len(problem.inputs) != len(problem.outputs):
+            counts = f"{len(problem.inputs)} inputs and {len(problem.outputs)} outputs"
+            raise InvalidForm({"problem": f"it has {counts}; it is written by an export and not by hand"})
         return KnownProblem(data["id"], _known_environment(problem), checked=not imports_others(problem.program))
     plain = _validated(PlainProblem, data)
     if len(plain.outputs) != len(plain.inputs):
@@ -144,15 +162,19 @@ def read_problem(data: object) -> KnownProblem:
 
 
 def _canonical_arguments(text: str) -> tuple[Value, ...]:
-    value = loads(text)
+    value = loads(text, RESULT_DEPTH)
     if not isinstance(value, tuple):
         raise ValueError('the arguments of a call are a tuple, {"t":[...]}')
     return value
 
 
+def _canonical_value(text: str) -> Value:
+    return loads(text, RESULT_DEPTH)
+
+
 _VALUES: dict[str, tuple[Callable[[str], tuple[Value, ...]], Callable[[str], Value]]] = {
     "python": (parse_arguments, parse_literal),
-    "canonical": (_canonical_arguments, loads),
+    "canonical": (_canonical_arguments, _canonical_value),
 }
 
 

@@ -66,6 +66,11 @@ async def test_sources_of_chance_are_not_there(subject: Subject, source: str) ->
     assert (await subject.outcome(source)).status is Status.EXCEPTION
 
 
+async def test_programs_do_not_learn_how_many_ran_before(subject: Subject) -> None:
+    source = "import enum\ndef f(): return enum.sys.modules['posix'].getpid()"
+    assert len({repr(await subject.outcome(source, replica=replica)) for replica in (0, 0, 1)}) == 1
+
+
 async def test_nothing_stays_for_the_next_run(subject: Subject) -> None:
     leave = """
 import sys, math, json, weakref, random

@@ -56,7 +56,7 @@ TRICKS = [
     "codec.dumps = child.dumps = lambda *a: '1'",
     "codec._encode = lambda *a: '1'",
     "codec.quote = lambda x: '{\"passed\":true}'",
-    "codec._CONTAINERS = Equal()",
+    "codec.LEVELS = Equal()",
     "codec.Unsupported = child.Unsupported = Exception",
     "codec._take = lambda *a: None",
     "child.dumps = lambda value, depth: value if type(value) is str else '1'",

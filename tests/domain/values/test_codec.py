@@ -142,3 +142,13 @@ def test_colliding_hashes_do_not_stall_the_reader() -> None:
     with pytest.raises(ValueError, match="not a value"):
         loads(f'{{"s":[{members}]}}')
     assert time.perf_counter() - started < 5  # quadratic insertion takes minutes
+
+
+def test_colliding_frozensets_do_not_stall_the_reader_either() -> None:
+    """Equal hashes in sets of equal hashes: to compare two of them is quadratic already."""
+    numbers = [f'{{"i":"{hex(k * (2**61 - 1))}"}}' for k in range(1, 191)]
+    sets = ",".join(f'{{"z":[{",".join(numbers[:k] + numbers[k + 1 :])}]}}' for k in range(190))
+    with pytest.raises(ValueError, match="not a value"):
+        loads(f'{{"s":[{sets}]}}')
+    pairs = loads('{"s":[' + ",".join(f'{{"z":[{x},{y}]}}' for x in (-1, -2) for y in (3, 4)) + "]}")
+    assert len(pairs) == 4

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from app.domain.values import LiteralError, Unsupported, parse_arguments, parse_literal, render, same
+from app.domain.values import LiteralError, Unsupported, dumps, loads, parse_arguments, parse_literal, render, same
+from app.domain.values.codec import LEVELS, RESULT_DEPTH
 from app.domain.values.literals import MAX_LENGTH
 from tests.domain.values.strategies import values
 
@@ -91,6 +92,37 @@ def test_everything_else_is_refused(text: str) -> None:
 def test_depth_is_bounded(pair: str) -> None:
     with pytest.raises(LiteralError, match="nested deeper"):
         parse_literal(pair[0] * 100_000 + pair[1] * 100_000)
+
+
+def test_a_tuple_without_parentheses_and_arguments_count_as_a_level() -> None:
+    deepest = "[" * RESULT_DEPTH + "]" * RESULT_DEPTH
+    assert render(parse_literal(deepest)) == deepest
+    for text in (f"{deepest},", f"1, {deepest}"):
+        with pytest.raises(LiteralError, match="nested deeper"):
+            parse_literal(text)
+    with pytest.raises(LiteralError, match="nested deeper"):
+        parse_arguments(deepest)
+    assert render(parse_arguments(deepest[1:-1])) == f"({deepest[1:-1]},)"
+
+
+def test_frozensets_are_nested_as_deep_by_all() -> None:
+    """By the reader, the codec and the writer alike; deeper ones would take all of them exponential time."""
+    inner: object = 1
+    for _ in range(RESULT_DEPTH // LEVELS[frozenset]):
+        inner = frozenset({inner})
+    text = render(inner)
+    assert same(parse_literal(text), inner)
+    assert same(loads(dumps(inner, RESULT_DEPTH), RESULT_DEPTH), inner)
+    assert parse_literal("[frozenset(), set(), frozenset({}), set({})]") == [frozenset(), set(), frozenset(), set()]
+    with pytest.raises(LiteralError, match="nested deeper"):
+        parse_literal(f"frozenset({{{text}}})")
+    with pytest.raises(LiteralError, match="nested deeper"):
+        parse_literal("frozenset({" * 40 + "1" + "})" * 40)
+    for write in (render, lambda value: dumps(value, RESULT_DEPTH)):
+        with pytest.raises(Unsupported):
+            write(frozenset({inner}))
+    with pytest.raises(ValueError, match="nested deeper"):
+        loads('{"z":[' * 9 + "1" + "]}" * 9, RESULT_DEPTH)
 
 
 @pytest.mark.parametrize(

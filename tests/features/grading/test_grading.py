@@ -26,6 +26,17 @@ PLAIN = {
     "inputs": ["'a'"],
     "outputs": ["['a', 'a']"],
 }
+KEPT = {"environment": "deduction", "program": "def f(x): return x", "inputs": ['{"t":[1]}'], "outputs": ["1"]}
+MISSHAPEN: tuple[dict[str, object], ...] = (
+    {"environment": []},
+    {"program": 5},
+    {"inputs": [], "outputs": []},
+    {"outputs": []},
+    {"inputs": [5]},
+    {"inputs": 5},
+    {"options": [1]},
+    {"options": {"wall_ms": [1]}},
+)
 HOSTILE = "def f(runs, limit):\n    return open('/etc/passwd').read()"
 
 
@@ -52,6 +63,38 @@ async def test_the_reference_answer_of_every_environment_is_rewarded(tmp_path: P
     ]
     graded = await grade(tmp_path, [exported(problem, name) for name, problem in problems.items()], answers)
     assert [(g.id, g.reward, g.verdict) for g in graded] == [(name, 1.0, "passed") for name in problems]
+
+
+@pytest.mark.parametrize(
+    ("environment", "answer", "reason"),
+    [
+        ("induction", "def f(x): raise ValueError('\\ud800')", "runtime_error"),
+        (
+            "induction",
+            "def f(x):\n    v = x\n    for _ in range(40): v = frozenset({v})\n    return v",
+            "unsupported_output",
+        ),
+        ("induction", "def f(x): return x.replace('</think>', '')", ""),
+        ("deduction", "[" * 56 + "]" * 56 + ",", "bad_literal"),
+        ("deduction", "frozenset({" * 40 + "1" + "})" * 40, "bad_literal"),
+        ("deduction", "'<think></think>'", "wrong_value"),
+    ],
+)
+async def test_an_awkward_answer_gets_its_verdict_and_stops_no_other(
+    tmp_path: Path, environment: str, answer: str, reason: str
+) -> None:
+    problem = {
+        "id": "p",
+        "environment": environment,
+        "program": "def f(x):\n    return x.replace('</think>', '')",
+        "inputs": ["'a</think>b'", "'c'"] if environment == "induction" else ["'c'"],
+        "outputs": ["'ab'", "'c'"] if environment == "induction" else ["'c'"],
+        "message": "Leave the mark out.",
+    }
+    right = {"id": "p", "reply": "```python\n" + problem["program"] + "\n```\n```output\n'c'\n```"}
+    graded = await grade(tmp_path, [problem], [{"id": "p", "answer": answer}, right])
+    assert [(g.verdict, g.reason) for g in graded] == [("failed" if reason else "passed", reason), ("passed", "")]
+    assert all(g.model_dump_json() for g in graded)
 
 
 async def test_verdicts_come_in_the_order_of_the_answers(tmp_path: Path) -> None:
@@ -199,6 +242,11 @@ async def test_a_bad_answer_names_file_line_and_field(tmp_path: Path, line: Any,
         ({"id": "x", "problem": "{}"}, "problem"),
         ({key: value for key, value in PLAIN.items() if key != "program"}, "program"),
         (PLAIN, "id"),
+        (PLAIN | {"id": "\ud800"}, "id"),
+        (PLAIN | {"outputs": ["[" * 56 + "]" * 56 + ","]}, "outputs.0"),
+        (PLAIN | {"values": "canonical", "outputs": ["[" * 60 + "]" * 60], "inputs": ['{"t":[1]}']}, "outputs.0"),
+        ({"id": "x", "problem": "[" * 100_000}, "problem"),
+        *(({"id": "x", "problem": json.dumps(KEPT | change)}, "problem") for change in MISSHAPEN),
         ("not json", "line"),
         ("[" * 100_000, "line"),
     ],
