@@ -13,7 +13,7 @@ run: setup ## Start Cairn on this machine, with a demo run on the first start; C
 	@.venv/bin/cairn up $(ARGS)
 
 test: setup-test ## Run all tests but the slow suites
-	.venv/bin/python -m pytest -m "not slow" --numprocesses 2 $(ARGS)
+	.venv/bin/python -m pytest -m "not slow" --numprocesses 3 $(ARGS)
 
 test-faults: setup-test ## Kill workers, Redis and PostgreSQL while runs grow: FAULT_KILLS=1000 FAULT_REDIS=100 FAULT_POSTGRES=100
 	.venv/bin/python -m pytest -m slow tests/faults $(ARGS)
