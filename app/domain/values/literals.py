@@ -61,20 +61,15 @@ class _Parser:
     def __init__(self, text: str) -> None:
         self._tokens = tokens(text)
         self._token = next(self._tokens)
-        self._depth = self._deepest = 0
+        self._depth = self.deepest = 0
 
     def whole(self) -> tuple[tuple[Value, ...], bool]:
         values, comma = self._sequence("")
         return tuple(values), comma
 
-    @property
-    def deepest(self) -> int:
-        """How many levels stood in one another."""
-        return self._deepest
-
     def _enter(self, levels: int) -> None:
         self._depth += levels
-        self._deepest = max(self._deepest, self._depth)
+        self.deepest = max(self.deepest, self._depth)
         if self._depth > RESULT_DEPTH:
             self._fail(f"nested deeper than {RESULT_DEPTH}")
 

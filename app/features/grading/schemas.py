@@ -21,19 +21,21 @@ from app.messages import by_field
 
 MAX_TEXT = 1 << 18  # characters of a program or an answer
 MAX_REPLY = 4 * MAX_TEXT  # with its reasoning
+
+
+def _writable(text: str) -> str:
+    if UNSTORABLE.search(text):
+        raise ValueError("must not hold NUL or half of a surrogate pair")
+    return text
+
+
 # Numbers may serve as ids too: files of others often count their rows.
 Id = Annotated[
     str,
     BeforeValidator(lambda value: str(value) if type(value) is int else value),
-    AfterValidator(lambda value: _printed(value)),
+    AfterValidator(_writable),
     Field(min_length=1),
 ]
-
-
-def _printed(text: str) -> str:
-    if UNSTORABLE.search(text):
-        raise ValueError("must not hold NUL or half of a surrogate pair")
-    return text
 
 
 def _scalar(value: object) -> object:
@@ -140,8 +142,7 @@ def read_problem(data: object) -> KnownProblem:
             problem = decode_problem(data["problem"])
         except ValueError as error:
             raise InvalidForm({"problem": f"{error}; it is written by an export and not by hand"}) from error
-        if UNSTORABLE.search(data["id"]):
-            raise InvalidForm({"id": "must not hold NUL or half of a surrogate pair"})
+        _read(_writable, data["id"], "id")
         if not problem.inputs or len(problem.inputs) != len(problem.outputs):
             counts = f"{len(problem.inputs)} inputs and {len(problem.outputs)} outputs"
             raise InvalidForm({"problem": f"it has {counts}; it is written by an export and not by hand"})
