@@ -43,7 +43,7 @@ def client() -> redis.Redis:
 def publish(session: Session, workspace_id: int, run_id: int, kind: str, subject: int | None = None) -> None:
     """Records that `kind` happened to a run, and wakes its listeners after the commit."""
     session.execute(_ADD, {"workspace_id": workspace_id, "run_id": run_id, "kind": kind, "subject": subject})
-    after_commit(session, lambda: _nudge(run_id, kind))
+    after_commit(session, lambda: nudge(run_id, kind))
 
 
 def ping() -> None:
@@ -51,5 +51,6 @@ def ping() -> None:
     client().ping()
 
 
-def _nudge(run_id: int, kind: str) -> None:
+def nudge(run_id: int, kind: str) -> None:
+    """Wakes the run's listeners. Raises redis.RedisError."""
     client().publish(channel(run_id), kind)

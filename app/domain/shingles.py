@@ -8,17 +8,18 @@ from __future__ import annotations
 
 import ast
 
-from app.domain.code import parse
+from app.domain.code import tree_of
 
 LENGTH = 5  # nodes of a shingle
 # Nodes that say nothing of what a program does, or that every program has.
 _SILENT = (ast.expr_context, ast.type_ignore, ast.Module)
+_UNREAD = frozenset({"annotation", "returns", "type_params"})
 _BOUND = "$"
 
 
 def shingles(program: str) -> frozenset[str]:
     """Raises SyntaxError."""
-    words = _words(parse(program))
+    words = _words(tree_of(program))
     if len(words) < LENGTH:
         return frozenset([" ".join(words)])
     return frozenset(" ".join(words[at : at + LENGTH]) for at in range(len(words) - LENGTH + 1))
@@ -26,7 +27,7 @@ def shingles(program: str) -> frozenset[str]:
 
 def constructs(program: str) -> tuple[str, ...]:
     """The kinds of syntax that a program uses, such as ListComp or While, in alphabetical order. Raises SyntaxError."""
-    found = {type(node).__name__ for node in _nodes(parse(program))}
+    found = {type(node).__name__ for node in _nodes(tree_of(program))}
     return tuple(sorted(found - {"arguments", "arg", "Expr"}))
 
 
@@ -44,11 +45,16 @@ def _nodes(tree: ast.Module) -> list[ast.AST]:
 
 def _children(node: ast.AST) -> list[ast.AST]:
     below: list[ast.AST] = []
-    for name, value in ast.iter_fields(node):
-        if name in ("annotation", "returns", "type_params"):
+    for name in node._fields:
+        value = getattr(node, name, None)
+        if name in _UNREAD:
             continue
-        values = value if isinstance(value, list) else [value]
-        below += [item for item in values if isinstance(item, ast.AST) and not (name == "body" and _is_docstring(item))]
+        if isinstance(value, ast.AST):
+            below.append(value)
+        elif isinstance(value, list):
+            below += [
+                item for item in value if isinstance(item, ast.AST) and not (name == "body" and _is_docstring(item))
+            ]
     return below
 
 
@@ -67,9 +73,9 @@ def _binding(node: ast.AST) -> str | None:
         return None if isinstance(node.ctx, ast.Load) else node.id
     if isinstance(node, ast.arg):
         return node.arg
-    if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.ExceptHandler):
+    if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.ExceptHandler)):
         return node.name
-    return node.name if isinstance(node, ast.MatchAs | ast.MatchStar) else None
+    return node.name if isinstance(node, (ast.MatchAs, ast.MatchStar)) else None
 
 
 def _word(node: ast.AST, bound: set[str]) -> str:

@@ -23,7 +23,7 @@ def representatives(attempts: Sequence[tuple[str, Judgement]]) -> tuple[Example,
     usual). `count` is how many attempts gave that very answer. Errors say nothing of the student and are left out.
     """
     judged = [
-        _Judged(judgement.reason, judgement.answer or reply[-_LONGEST:], judgement) for reply, judgement in attempts
+        _Judged((judgement.reason, judgement.answer or reply[-_LONGEST:]), judgement) for reply, judgement in attempts
     ]
     passed = [attempt for attempt in judged if attempt.judgement.verdict is Verdict.PASSED]
     failed = [attempt for attempt in judged if attempt.judgement.verdict is Verdict.FAILED]
@@ -46,13 +46,16 @@ def representatives(attempts: Sequence[tuple[str, Judgement]]) -> tuple[Example,
 class _Judged:
     """An attempt by what it shows: its answer, or the end of a reply that holds none."""
 
-    reason: str
-    text: str
+    same: tuple[str, str]
     judgement: Judgement
 
     @property
-    def same(self) -> tuple[str, str]:
-        return self.reason, self.text
+    def reason(self) -> str:
+        return self.same[0]
+
+    @property
+    def text(self) -> str:
+        return self.same[1]
 
 
 def _example(kind: str, chosen: _Judged, group: Sequence[_Judged]) -> Example:

@@ -118,7 +118,9 @@ def shake(run_id: int, at_work: Worker, faults: int, fault: Callable[[], None], 
             time.sleep(moments.uniform(0, 1))
             done += refining.state(run_id) == "running"
             fault()
-    print(f"run {run_id}: {done} faults, {slowest:.1f} s at most until it went on")
+    print(
+        f"run {run_id}: {done} faults, {proposals(run_id)} turns, {slowest:.1f} s at most until it went on", flush=True
+    )
     return done
 
 
@@ -130,7 +132,7 @@ def same_as_calm(calm: int, shaken: int) -> None:
 
 def storm(at_work: Worker, faults: int, fault: Callable[[], None], seeds: int = 0, **config: object) -> None:
     """As many runs as it takes for all `faults`, which on a fast machine do not fit into one."""
-    actor = refining.owner_with_seeds(seeds or max(3, min(faults // 4, 60)))
+    actor = refining.owner_with_seeds(seeds or max(3, min(faults // 4, 125)))
     calm = refining.start(actor, **config)
     while refining.drive(calm):
         pass

@@ -91,4 +91,4 @@ def test_many_kills_of_any_process_change_no_result(environment: dict[str, str],
             else:
                 at_work.kill_one(moments.choice(tree))
 
-        storm(at_work, KILLS, kill, environments=environments, turns=6, attempts=16)
+        storm(at_work, KILLS, kill, environments=environments, turns=6, attempts=8, baseline=True)

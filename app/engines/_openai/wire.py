@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import replace
 from typing import Any
 
 from app.domain.problem import Reply
@@ -30,7 +29,8 @@ def replies(body: bytes, model: str, secret: str = "") -> list[Reply]:
         answered_by = data["model"]
         if not choices or not isinstance(answered_by, str):
             raise TypeError("choices and model")
-        found = [_reply(choice, answered_by) for choice in choices]
+        counts = _spread(data.get("usage"), len(choices))
+        found = [_reply(choice, answered_by, *count) for choice, count in zip(choices, counts, strict=True)]
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise EngineError(
             "nonsense",
@@ -48,7 +48,7 @@ def replies(body: bytes, model: str, secret: str = "") -> list[Reply]:
         )
     if any(reply.finish_reason in _ABANDONED for reply in found):
         raise EngineError("server_error", "The server gave the request up midway.", retryable=True)
-    return _with_usage(found, data.get("usage"))
+    return found
 
 
 def _reported(failure: object, body: bytes, secret: str) -> EngineError:
@@ -57,7 +57,7 @@ def _reported(failure: object, body: bytes, secret: str) -> EngineError:
     return refusal(code if isinstance(code, int) and 400 <= code < 600 else 500, body, secret=secret)
 
 
-def _reply(choice: dict[str, Any], model: str) -> Reply:
+def _reply(choice: dict[str, Any], model: str, prompt_tokens: int, completion_tokens: int) -> Reply:
     message = choice.get("message")
     if isinstance(message, dict):
         text = message.get("content") or ""
@@ -75,19 +75,18 @@ def _reply(choice: dict[str, Any], model: str) -> Reply:
         storable(text),  # here, so that what is judged is what is stored
         storable(reasoning),
         str(choice.get("finish_reason") or "stop")[:40],
+        prompt_tokens,
+        completion_tokens,
         model=model,
     )
 
 
-def _with_usage(found: list[Reply], usage: object) -> list[Reply]:
-    """Spreads the response's token counts, so that sums over replies are the server's: the first has the prompt."""
+def _spread(usage: object, number: int) -> list[tuple[int, int]]:
+    """The token counts of each reply, so that sums over replies are the server's: the first has the prompt."""
     counts = usage if isinstance(usage, dict) else {}
     prompt, completion = (_count(counts.get(f"{kind}_tokens")) for kind in ("prompt", "completion"))
-    share, rest = divmod(completion, len(found))
-    return [
-        replace(reply, prompt_tokens=0 if i else prompt, completion_tokens=share + (i < rest))
-        for i, reply in enumerate(found)
-    ]
+    share, rest = divmod(completion, number)
+    return [(0 if i else prompt, share + (i < rest)) for i in range(number)]
 
 
 def _count(value: object) -> int:

@@ -8,7 +8,7 @@ import re
 import tokenize
 from collections.abc import Iterable, Sequence
 
-from app.domain.code import parse
+from app.domain.code import nodes, parse, tree_of
 from app.domain.problem import InvalidProposal
 from app.domain.values import Arguments, Value, render
 from app.environments._common.blocks import Block
@@ -39,7 +39,7 @@ def read_program(source: str, required: Sequence[str], longest: int) -> ast.Modu
     if len(source) > longest:
         raise InvalidProposal("too_long", f"The program has {len(source):,} characters; at most {longest:,} are taken.")
     try:
-        tree = parse(source)
+        tree = tree_of(source)
     except SyntaxError as error:
         line = f"Line {error.lineno}: " if error.lineno else ""
         raise InvalidProposal("syntax_error", f"{line}{error.msg}.") from error
@@ -88,8 +88,8 @@ def remarks(source: str, tree: ast.Module) -> list[str]:
     """Comments and docstrings, which a student reads with the code."""
     found = [
         doc
-        for node in ast.walk(tree)
-        if isinstance(node, ast.Module | ast.FunctionDef | ast.ClassDef) and (doc := ast.get_docstring(node))
+        for node in nodes(tree)
+        if isinstance(node, (ast.Module, ast.FunctionDef, ast.ClassDef)) and (doc := ast.get_docstring(node))
     ]
     if "#" not in source:
         return found

@@ -7,7 +7,9 @@ day or another machine, and it gives a better sentence than "the outputs differ"
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+
+from app.domain.code import nodes
 
 CLOCK, CHANCE, NETWORK, FILES, PROCESS, IDENTITY = (
     "the clock",
@@ -94,10 +96,11 @@ _MODULES = frozenset({"builtins", "os", "posix", "sys"})  # that others hold in 
 
 def impurities(tree: ast.Module) -> list[str]:
     """One phrase per use, in the order of lines: "line 3 uses the clock (`time.time`)"."""
-    names = dict(_imported(tree))
-    bound = _bound(tree) | names.keys()
+    every = nodes(tree)
+    names = dict(_imported(every))
+    bound = _bound(every) | names.keys()
     found: dict[tuple[int, str], str] = {}
-    for node in ast.walk(tree):
+    for node in every:
         for line, path in _uses(node, names, bound):
             if kind := _reaches(path):
                 shown = path.removeprefix("builtins.").removesuffix(".*")
@@ -135,9 +138,9 @@ def _dotted(node: ast.expr, names: dict[str, str]) -> str | None:
     return ".".join([names[node.id], *reversed(parts)])
 
 
-def _imported(tree: ast.Module) -> Iterator[tuple[str, str]]:
+def _imported(every: Sequence[ast.AST]) -> Iterator[tuple[str, str]]:
     """Local names that imports bind, with what they stand for."""
-    for node in ast.walk(tree):
+    for node in every:
         if isinstance(node, ast.Import):
             for alias in node.names:
                 yield (alias.asname, alias.name) if alias.asname else (alias.name.split(".")[0],) * 2
@@ -146,14 +149,14 @@ def _imported(tree: ast.Module) -> Iterator[tuple[str, str]]:
                 yield alias.asname or alias.name, f"{node.module}.{alias.name}"
 
 
-def _bound(tree: ast.Module) -> set[str]:
+def _bound(every: Sequence[ast.AST]) -> set[str]:
     """Names that the program itself defines: a parameter called `input` or `id` is no builtin."""
     bound: set[str] = set()
-    for node in ast.walk(tree):
+    for node in every:
         if isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load):
             bound.add(node.id)
         elif isinstance(node, ast.arg):
             bound.add(node.arg)
-        elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+        elif isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
             bound.add(node.name)
     return bound

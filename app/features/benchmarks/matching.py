@@ -13,14 +13,15 @@ from typing import Any
 from sqlalchemy import and_, delete, exists, func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 
-from app.db import Session
+from app.db import Session, Writer, execute
 from app.domain.overlap import CODE_SIMILARITY, CODE_SIZE, CODE_WIDTH, shared_passage, variant_grams
 from app.domain.problem import Problem
 from app.domain.sketch import Sketch, bands, similarity, sketch
-from app.models import BenchmarkItem, BenchmarkSet, Overlap, Run, RunBenchmark, Variant
+from app.models import BenchmarkItem, BenchmarkSet, Overlap, RunBenchmark, Variant
 from app.models.base import table_of
 
 _CODE = 300  # characters of code that stand for it where no words are shared
+_HOLD = b"select 1 from run where id = %(run_id)s for key share"
 _variant, _overlap, _item = map(table_of, (Variant, Overlap, BenchmarkItem))
 
 
@@ -39,13 +40,18 @@ class _Match:
         return -self.grams, -(self.similarity or 0.0), self.position
 
 
-def sets_of_run(session: Session, run_id: int) -> list[int]:
-    """The sets that the run's variants are compared with.
+def hold(writer: Writer, run_id: int) -> None:
+    """Keeps the sets that the run's variants are compared with as they are, until the transaction ends.
 
     The lock waits for a check that adds some (it holds the run FOR UPDATE), and makes one wait that would begin before
     this transaction ends: so every variant is compared by one of them.
     """
-    session.execute(select(Run.id).where(Run.id == run_id).with_for_update(read=True, key_share=True))
+    execute(writer, _HOLD, {"run_id": run_id})
+
+
+def sets_of_run(session: Session, run_id: int) -> list[int]:
+    """The sets that the run's variants are compared with; held."""
+    hold(session, run_id)
     found = select(RunBenchmark.benchmark_set_id).where(RunBenchmark.run_id == run_id)
     return list(session.execute(found.order_by(RunBenchmark.benchmark_set_id)).scalars())
 

@@ -75,6 +75,11 @@ class Claim:
     def name(self) -> str:
         return f"{self.leased.__tablename__} {self.leased_id}"
 
+    @property
+    def driven_before(self) -> bool:
+        """Whether variants of it, or on the way to it, may stand in the ledger."""
+        return self.epoch > 1 or self.asked is not None
+
 
 def _until() -> ColumnElement[datetime]:
     return func.now() + timedelta(seconds=settings().lease_s)

@@ -16,8 +16,7 @@ from typing import Concatenate, ParamSpec, TypeVar
 
 from app import prompts, registry
 from app.config import libraries
-from app.db import Session
-from app.domain.fingerprint import content_hash, fingerprint
+from app.db import Direct, Session
 from app.domain.ports import AttemptRequest, ProposalRequest, Sandbox, Student, Teacher
 from app.domain.problem import InvalidProposal, Problem, Reply, Verdict
 from app.domain.randomness import derive
@@ -34,7 +33,7 @@ from app.features.runs.flow.role import Role
 from app.features.runs.ledger import Ledger
 from app.features.runs.metering import Meter, Usage
 from app.features.runs.schemas import RunConfig
-from app.features.runs.stages import Provenance, StoredVariant
+from app.features.runs.stages import Checked, Provenance, StoredVariant
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -70,6 +69,7 @@ class Grower:
         # What people ask for beside the chains is within no cap.
         self._asker = Asker(self._record, tools.patience, tools.stopping, None if claim.asked else tools.spent)
         self._variants: dict[Place, StoredVariant] = {}
+        self._past: dict[Place, PastTurn] = {}
 
     async def run(self) -> None:
         """Raises LeaseLost, StageFailed, Stopped or CancelledError; the ledger is consistent after each."""
@@ -77,12 +77,14 @@ class Grower:
             reason = await self._take_turns()
         except ContextOverflow:
             reason = "context_overflow"
-        await self._write(stages.save_end, "finished", reason)
+        if not await self._save(stages.save_end_of_one, "finished", reason):
+            await self._write(stages.save_end, "finished", reason)
 
     async def _take_turns(self) -> str:
         """Grows turn after turn; returns why there is no further one."""
-        for variant in await self._write(stages.load_variants, self._tools.student_profile_id):
-            self._variants[variant.node.place] = variant
+        if self._claim.driven_before:
+            for variant in await self._write(stages.load_variants, self._tools.student_profile_id):
+                self._variants[variant.node.place] = variant
         turn = self._claim.next_turn
         while steps := self._course.steps(turn, self._variants):
             # No branch is thrown away for the trouble of another: each comes to its end or to a stage boundary.
@@ -90,7 +92,7 @@ class Grower:
             ends = await asyncio.gather(*branches, return_exceptions=True)
             if errors := [end for end in ends if end is not None]:
                 raise _gravest(errors)
-            await self._write(stages.save_turn, turn)
+            await self._save(stages.save_turn, turn)
             turn += 1
         return self._course.end(turn, self._variants)
 
@@ -131,7 +133,7 @@ class Grower:
             self._tools.sandbox.isolation.value,
         )
         usage = meter.usage("proposing", 1, [reply])
-        variant_id = await self._write(stages.save_proposal, place, step, parent, reply, provenance, usage)
+        variant_id = await self._save(stages.save_proposal, place, step, parent, reply, provenance, usage)
         return StoredVariant(
             id=variant_id,
             node=Node(place, step),
@@ -153,22 +155,25 @@ class Grower:
     async def _check(self, variant: StoredVariant) -> StoredVariant:
         place, meter = variant.node.place, self._meter()
         try:
-            problem = await self._checked(variant.reply, meter)
-            key = fingerprint(problem)
+            checked = Checked.of(await self._checked(variant.reply, meter))
+            key = checked.fingerprint
             twin = next((v.node.place for v in self._before(place) if v.fingerprint == key), None)
             if twin is not None:
                 raise InvalidProposal("duplicate", f"This is the problem of turn {twin} again; write a different one.")
         except InvalidProposal as invalid:
             return await self._reject(variant, invalid, meter.usage("checking", 1))
         usage = meter.usage("checking", 1)
-        await self._write(stages.save_checked, place, variant.id, problem, content_hash(problem), key, usage)
-        return replace(variant, stage="checked", problem=problem, fingerprint=key)
+        if not await self._save(stages.save_unlike, place, variant.id, checked, usage):
+            await self._write(stages.save_checked, place, variant.id, checked, usage)
+        return replace(variant, stage="checked", problem=checked.problem, fingerprint=key)
 
     async def _reject(self, variant: StoredVariant, invalid: InvalidProposal, usage: Usage) -> StoredVariant:
         place = variant.node.place
-        await self._write(
-            stages.save_invalid, place, variant.id, invalid.code, invalid.detail, variant.fingerprint, usage
-        )
+        broken = place, variant.id, invalid.code, invalid.detail
+        if variant.fingerprint is None:
+            await self._save(stages.save_invalid, *broken, usage)
+        else:
+            await self._write(stages.take_back, *broken, variant.fingerprint, usage)
         node = replace(variant.node, invalid=invalid.code)
         return replace(variant, stage="done", node=node, invalid_detail=invalid.detail)
 
@@ -205,7 +210,7 @@ class Grower:
             return await self._reject(variant, too_long, meter.usage("attempting", 0))
         if len(replies) != request.n:
             raise StageFailed("student", "wrong_count", _miscounted(len(replies), request.n))
-        await self._write(
+        await self._save(
             stages.save_attempts,
             place,
             variant.id,
@@ -228,7 +233,7 @@ class Grower:
             meter.sandbox,
             self._tools.patience.pause,
         )
-        tally = await self._write(
+        tally = await self._save(
             stages.save_judgements,
             variant.node.place,
             variant.id,
@@ -251,21 +256,17 @@ class Grower:
         return Meter(self._tools.sandbox)
 
     def _told(self, variant: StoredVariant) -> PastTurn:
-        """A finished turn as the teacher hears of it."""
-        judged = [(a.reply.text, a.judgement) for a in variant.attempts if a.judgement is not None]
-        return PastTurn(
-            node=variant.node,
-            reply=variant.reply.text,
-            problem=variant.problem,
-            invalid_detail=variant.invalid_detail,
-            passed=variant.tally.passed,
-            n=variant.tally.n,
-            examples=representatives(judged),
-            instruction=variant.instruction,
-        )
+        """A finished turn as the teacher hears of it, in this turn and in all later ones."""
+        place = variant.node.place
+        if place not in self._past:
+            self._past[place] = _past_turn(variant)
+        return self._past[place]
 
     async def _write(self, action: Callable[Concatenate[Session, Claim, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         return await self._tools.ledger.write(action, self._claim, *args, **kwargs)
+
+    async def _save(self, action: Callable[Concatenate[Direct, Claim, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        return await self._tools.ledger.save(action, self._claim, *args, **kwargs)
 
     async def _record(self, stage: str, kind: str, message: str) -> None:
         claim = self._claim
@@ -279,6 +280,20 @@ class Grower:
         claim = self._claim
         parts = self._course.parts(place)
         return derive(self._config.seed, claim.arm, claim.environment, claim.seed_digest, *parts, role)
+
+
+def _past_turn(variant: StoredVariant) -> PastTurn:
+    judged = [(a.reply.text, a.judgement) for a in variant.attempts if a.judgement is not None]
+    return PastTurn(
+        node=variant.node,
+        reply=variant.reply.text,
+        problem=variant.problem,
+        invalid_detail=variant.invalid_detail,
+        passed=variant.tally.passed,
+        n=variant.tally.n,
+        examples=representatives(judged),
+        instruction=variant.instruction,
+    )
 
 
 def _problem(variant: StoredVariant) -> Problem:

@@ -7,57 +7,31 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from app.db import Session
+from app.db import Writer, execute
 from app.domain.difficulty import Tally
 from app.domain.problem import Judgement, Reply, Verdict
-from app.features.runs import statements
+from app.domain.text import storable
+from app.features.runs.statements import JUDGE, MEASURE
+
+_ADD = f"with held as (select), {MEASURE} select id from measured".encode()
+_JUDGE = f"with held as (select), {JUDGE} select id from judged".encode()
 
 
 def add_attempts(
-    session: Session,
+    writer: Writer,
     workspace_id: int,
     variant_id: int,
     student_profile_id: int,
     prompt_hash: str,
     replies: Sequence[Reply],
-) -> bool:
-    """What the student answered. False, and nothing is changed, where that stands already."""
-    measurement_id = session.execute(
-        statements.ADD_MEASUREMENT,
-        {
-            "workspace_id": workspace_id,
-            "variant_id": variant_id,
-            "student_profile_id": student_profile_id,
-            "passed": 0,
-            "failed": 0,
-            "errors": 0,
-            "cut": 0,
-            "low": 0.0,
-            "high": 1.0,
-            "prompt_hash": prompt_hash,
-            "isolation": "",
-        },
-    ).scalar()
-    if measurement_id is None:
-        return False
-    session.execute(
-        statements.ADD_ATTEMPTS,
-        {
-            "workspace_": workspace_id,
-            "measurement_": measurement_id,
-            "number_": list(range(1, len(replies) + 1)),
-            "reply_": [reply.text for reply in replies],
-            "reasoning_": [reply.reasoning for reply in replies],
-            "finish_reason_": [reply.finish_reason for reply in replies],
-            "prompt_tokens_": [reply.prompt_tokens for reply in replies],
-            "completion_tokens_": [reply.completion_tokens for reply in replies],
-        },
-    )
-    return True
+) -> None:
+    """What the student answered; nothing is changed where that stands already."""
+    values = values_of_attempts(variant_id, student_profile_id, prompt_hash, replies)
+    execute(writer, _ADD, values | {"workspace_id": workspace_id})
 
 
 def judge_attempts(
-    session: Session,
+    writer: Writer,
     variant_id: int,
     student_profile_id: int,
     judgements: Sequence[Judgement],
@@ -66,36 +40,59 @@ def judge_attempts(
     isolation: str,
 ) -> Tally:
     """The verdicts, and the pass rate where there are at least `minimum` of them."""
-    tally = Tally(
-        passed=sum(j.verdict is Verdict.PASSED for j in judgements),
-        failed=sum(j.verdict is Verdict.FAILED for j in judgements),
-        errors=sum(j.verdict is Verdict.ERROR for j in judgements),
-    )
-    low, high = tally.interval
-    measurement_id = session.execute(
-        statements.JUDGE_MEASUREMENT,
-        {
-            "variant_": variant_id,
-            "profile_": student_profile_id,
-            "passed_": tally.passed,
-            "failed_": tally.failed,
-            "errors_": tally.errors,
-            "cut_": cut,
-            "rate_": tally.rate(minimum),
-            "low_": low,
-            "high_": high,
-            "isolation_": isolation,
-        },
-    ).scalar_one()
-    session.execute(
-        statements.JUDGE_ATTEMPTS,
-        {
-            "measurement_": measurement_id,
-            "number_": list(range(1, len(judgements) + 1)),
-            "verdict_": [j.verdict.value for j in judgements],
-            "reason_": [j.reason for j in judgements],
-            "detail_": [j.detail for j in judgements],
-            "answer_": [j.answer for j in judgements],
-        },
-    )
+    tally = tally_of(judgements)
+    values = values_of_judgements(variant_id, student_profile_id, judgements, tally, minimum, cut, isolation)
+    ((_,),) = execute(writer, _JUDGE, values)
     return tally
+
+
+def tally_of(judgements: Sequence[Judgement]) -> Tally:
+    verdicts = [judgement.verdict for judgement in judgements]
+    return Tally(*map(verdicts.count, (Verdict.PASSED, Verdict.FAILED, Verdict.ERROR)))
+
+
+def values_of_attempts(
+    variant_id: int, student_profile_id: int, prompt_hash: str, replies: Sequence[Reply]
+) -> dict[str, object]:
+    """As app.features.runs.statements.MEASURE takes them."""
+    return {
+        "variant_id": variant_id,
+        "profile_id": student_profile_id,
+        "prompt_hash": prompt_hash,
+        "numbers": list(range(1, len(replies) + 1)),
+        "replies": [storable(reply.text) for reply in replies],
+        "reasonings": [storable(reply.reasoning) for reply in replies],
+        "finish_reasons": [storable(reply.finish_reason) for reply in replies],
+        "all_prompt_tokens": [reply.prompt_tokens for reply in replies],
+        "all_completion_tokens": [reply.completion_tokens for reply in replies],
+    }
+
+
+def values_of_judgements(
+    variant_id: int,
+    student_profile_id: int,
+    judgements: Sequence[Judgement],
+    tally: Tally,
+    minimum: int,
+    cut: int,
+    isolation: str,
+) -> dict[str, object]:
+    """As app.features.runs.statements.JUDGE takes them."""
+    low, high = tally.interval
+    return {
+        "variant_id": variant_id,
+        "profile_id": student_profile_id,
+        "passed": tally.passed,
+        "failed": tally.failed,
+        "verdict_errors": tally.errors,
+        "cut": cut,
+        "rate": tally.rate(minimum),
+        "low": low,
+        "high": high,
+        "isolation": isolation,
+        "numbers": list(range(1, len(judgements) + 1)),
+        "verdicts": [judgement.verdict.value for judgement in judgements],
+        "reasons": [storable(judgement.reason) for judgement in judgements],
+        "details": [storable(judgement.detail) for judgement in judgements],
+        "answers": [storable(judgement.answer) for judgement in judgements],
+    }

@@ -15,21 +15,18 @@ from sqlalchemy import (
     BigInteger,
     ColumnElement,
     Select,
-    String,
     and_,
     bindparam,
-    column,
     delete,
-    func,
     or_,
     select,
     tuple_,
     update,
 )
-from sqlalchemy.dialects.postgresql import ARRAY, insert
+from sqlalchemy.dialects.postgresql import ARRAY
 
-from app.db import Session
-from app.domain.sketch import Sketch, bands, number, repeats
+from app.db import Session, Writer, execute
+from app.domain.sketch import bands, number, repeats
 from app.domain.tree import Place
 from app.features.runs.claims import Claim
 from app.models import Run, Variant
@@ -117,9 +114,7 @@ MARKS = (
         and_(_sketch.c.run_id > bindparam("run_id_"), ~_is_preview(bindparam("run_id_", type_=BigInteger))),
     ),
 )
-_keys = func.unnest(bindparam("keys_", type_=ARRAY(BigInteger))).table_valued(column("key", BigInteger))
-_LOCK = select(func.pg_advisory_xact_lock(_keys.render_derived().c.key).cast(String))
-_ADD = insert(_sketch).on_conflict_do_nothing(index_elements=["variant_id"])
+_LOCK = b"select pg_advisory_xact_lock(key)::text from unnest(%(keys)s::bigint[]) as given (key)"
 _THESE = _read.where(_sketch.c.variant_id.in_(bindparam("ids_", expanding=True)))
 _HOLD = (
     select(_variant.c.id)
@@ -130,9 +125,9 @@ _HOLD = (
 _NAMING = select(_variant.c.id).where(or_(*(_variant.c[mark.column] == bindparam("variant_") for mark in MARKS)))
 
 
-def lock(session: Session, claim: Claim, fingerprint: str, signature: bytes) -> None:
+def lock(writer: Writer, claim: Claim, fingerprint: str, signature: bytes) -> None:
     """Before any row is held: who adds an equal or similar variant waits here, and not for rows."""
-    _lock(session, [number(f"{claim.run_id}/{fingerprint}".encode()), *_bands(claim, signature)])
+    _lock(writer, [number(f"{claim.run_id}/{fingerprint}".encode()), *bands_of(claim, signature)])
 
 
 def lock_all(session: Session, claim: Claim, fingerprint: str, variant_id: int) -> None:
@@ -147,8 +142,8 @@ def lock_all(session: Session, claim: Claim, fingerprint: str, variant_id: int) 
         held |= wanted
 
 
-def add(session: Session, claim: Claim, place: Place, variant_id: int, made: Sketch) -> None:
-    """Keeps the sketch of a valid variant, whose bands are locked, and marks it and later ones."""
+def mark(session: Session, claim: Claim, place: Place, variant_id: int, signature: bytes) -> None:
+    """Marks a variant that was just added, whose bands are locked, and later ones."""
     this = _Sketched(
         variant_id=variant_id,
         workspace_id=claim.workspace_id,
@@ -159,11 +154,9 @@ def add(session: Session, claim: Claim, place: Place, variant_id: int, made: Ske
         arm=claim.arm,
         turn=place.turn,
         branch=place.branch,
-        signature=made.signature,
-        bands=_bands(claim, made.signature),
+        signature=signature,
+        bands=bands_of(claim, signature),
     )
-    row = {name: getattr(this, name) for name in _COLUMNS}
-    session.execute(_ADD, row | {"environment": claim.environment, "constructs": list(made.constructs)})
     for mark in MARKS:
         first, alike = _earliest(session, mark, this)
         if first is not None:
@@ -191,13 +184,14 @@ def remove(session: Session, variant_id: int) -> None:
         _set(session, mark, [*again, (variant_id, None, None)])
 
 
-def _bands(claim: Claim, signature: bytes) -> list[int]:
+def bands_of(claim: Claim, signature: bytes) -> list[int]:
+    """Those of the claim's workspace and environment."""
     return list(bands(signature, f"{claim.workspace_id}/{claim.environment}"))
 
 
-def _lock(session: Session, keys: Sequence[int] | set[int]) -> None:
+def _lock(writer: Writer, keys: Sequence[int] | set[int]) -> None:
     """In ascending order, so that two who want some of the same never wait for each other."""
-    session.execute(_LOCK, {"keys_": sorted(set(keys))}).all()
+    execute(writer, _LOCK, {"keys": sorted(set(keys))})
 
 
 def _these(session: Session, ids: Sequence[int]) -> list[_Sketched]:

@@ -6,26 +6,30 @@ Each write is fenced: it changes nothing unless the claim's epoch still stands a
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
+from typing import Any
 
 from sqlalchemy import ColumnElement, literal, or_, select, update
 
-from app.db import Session
+from app.db import Direct, Session, Writer, after_commit, execute
 from app.domain.difficulty import Band, Tally
+from app.domain.fingerprint import content_hash, fingerprint
 from app.domain.problem import Judgement, Problem, Reply, Verdict
 from app.domain.problem_codec import decode_problem, encode_problem
-from app.domain.sketch import sketch
+from app.domain.sketch import Sketch, sketch
+from app.domain.text import storable
 from app.domain.tree import Direction, Node, Place, Step
 from app.errors import LeaseLost
-from app.events import publish
+from app.events import nudge, publish
 from app.features.benchmarks import matching
 from app.features.runs import similar, statements
 from app.features.runs.arms import ASKED
 from app.features.runs.claims import Claim
 from app.features.runs.finish import finish_run_if_done, lock_run
-from app.features.runs.measurements import add_attempts, judge_attempts
+from app.features.runs.measurements import tally_of, values_of_attempts, values_of_judgements
 from app.features.runs.metering import Usage
 from app.models import Attempt, Growth, Incident, Measurement, Variant
 from app.models.base import PlainText
@@ -60,6 +64,20 @@ class StoredVariant:
 
 
 @dataclass(frozen=True, slots=True)
+class Checked:
+    """A problem that holds, and by what it is known again."""
+
+    problem: Problem
+    content_hash: str
+    fingerprint: str
+    sketch: Sketch
+
+    @classmethod
+    def of(cls, problem: Problem) -> Checked:
+        return cls(problem, content_hash(problem), fingerprint(problem), sketch(problem.program))
+
+
+@dataclass(frozen=True, slots=True)
 class Provenance:
     """With what a proposal was made."""
 
@@ -68,21 +86,31 @@ class Provenance:
     isolation: str
 
 
-def _fence(session: Session, claim: Claim, turn: int) -> None:
-    """Locks the claimed row. Progress clears the suspicion that it kills its worker."""
-    held = {"id_": claim.leased_id, "epoch_": claim.epoch, "turn_": turn}
-    if session.execute(statements.FENCE[claim.leased], held).scalar() is None:
-        raise _lost(claim)
+def _save(writer: Writer, statement: statements.ByClaim, claim: Claim, turn: int, **values: object) -> tuple[Any, ...]:
+    """The row that the statement returns. Raises LeaseLost where there is none."""
+    held = {"leased_id": claim.leased_id, "epoch": claim.epoch, "turn": turn}
+    rows = execute(writer, statement[claim.leased], held | values)
+    if not rows:
+        raise LeaseLost(f"{claim.name} is driven by another lane now.".capitalize())
+    return rows[0]
 
 
-def _spend(session: Session, claim: Claim, **amounts: int) -> None:
-    """Adds to what the claimed row has spent; with what spent it, or not at all."""
-    values = {f"{name}_": amounts.get(name, 0) for name in statements.SPENT}
-    session.execute(statements.SPEND[claim.leased], values | {"id_": claim.leased_id})
+def _save_stage(
+    writer: Writer, statement: statements.ByClaim, claim: Claim, turn: int, usage: Usage, **values: object
+) -> tuple[Any, ...]:
+    """As `_save`, with what every stage notes."""
+    common = {
+        "workspace_id": claim.workspace_id,
+        "run_id": claim.run_id,
+        "chain_id": claim.chain_id,
+        "usage_arm": ASKED if claim.asked else claim.arm,
+        **_fields(usage),
+    }
+    return _save(writer, statement, claim, turn, **common | values)
 
 
-def _lost(claim: Claim) -> LeaseLost:
-    return LeaseLost(f"{claim.name} is driven by another lane now.".capitalize())
+def _fields(usage: Usage) -> dict[str, object]:
+    return {field.name: getattr(usage, field.name) for field in fields(usage)}
 
 
 def load_variants(session: Session, claim: Claim, student_profile_id: int) -> list[StoredVariant]:
@@ -165,7 +193,7 @@ def path_of(place: Place, parent: StoredVariant | None) -> str:
 
 
 def save_proposal(
-    session: Session,
+    writer: Writer,
     claim: Claim,
     place: Place,
     step: Step,
@@ -175,92 +203,119 @@ def save_proposal(
     usage: Usage,
 ) -> int:
     """Stage 1: the teacher's reply. Returns the variant's id."""
-    _fence(session, claim, place.turn)
-    path = path_of(place, parent)
-    values = {
-        "workspace_id": claim.workspace_id,
-        "run_id": claim.run_id,
-        "chain_id": claim.chain_id,
-        "environment": claim.environment,
-        "turn": place.turn,
-        "branch": place.branch,
-        "parent_id": parent.id if parent else None,
-        "growth_id": claim.asked.id if claim.asked else None,
-        "direction": step.direction.value,
-        "target_low": step.target.low,
-        "target_high": step.target.high,
-        "stage": "proposed",
-        "reply": reply.text,
-        "reasoning": reply.reasoning,
-        "finish_reason": reply.finish_reason,
-        "prompt_tokens": reply.prompt_tokens,
-        "completion_tokens": reply.completion_tokens,
-        "prompt_hash": provenance.prompt_hash,
-        "environment_version": provenance.environment_version,
-        "isolation": provenance.isolation,
-        "path": path,
-        "depth": parent.depth + 1 if parent else 0,
-    }
-    created = session.execute(statements.ADD_VARIANT, values).scalar()
+    (created,) = _save_stage(
+        writer,
+        statements.SAVE_PROPOSAL,
+        claim,
+        place.turn,
+        usage,
+        environment=claim.environment,
+        branch=place.branch,
+        parent_id=parent.id if parent else None,
+        growth_id=claim.asked.id if claim.asked else None,
+        direction=step.direction.value,
+        target_low=step.target.low,
+        target_high=step.target.high,
+        reply=storable(reply.text),
+        reasoning=storable(reply.reasoning),
+        finish_reason=storable(reply.finish_reason),
+        prompt_tokens=reply.prompt_tokens,
+        completion_tokens=reply.completion_tokens,
+        prompt_hash=provenance.prompt_hash,
+        environment_version=provenance.environment_version,
+        isolation=provenance.isolation,
+        path=path_of(place, parent),
+        depth=parent.depth + 1 if parent else 0,
+    )
     if created is None:
-        where = {"chain_": claim.chain_id, "turn_": place.turn, "branch_": place.branch}
-        return int(session.execute(statements.VARIANT_AT, where).scalar_one())
-    _spend(session, claim, teacher_prompt_tokens=reply.prompt_tokens, teacher_completion_tokens=reply.completion_tokens)
-    if parent is not None:
-        session.execute(statements.GROW_ANCESTORS, {"chain_": claim.chain_id, "path_": path})
-    _add_usage(session, claim, int(created), usage)
+        where = {"chain_id": claim.chain_id, "turn": place.turn, "branch": place.branch}
+        ((created,),) = execute(writer, statements.VARIANT_AT, where)
     return int(created)
 
 
 def save_invalid(
+    writer: Writer, claim: Claim, place: Place, variant_id: int, code: str, detail: str, usage: Usage
+) -> None:
+    """Stage 2, the proposal broke a rule and was no problem so far: the variant is done."""
+    _save_stage(
+        writer,
+        statements.SAVE_INVALID,
+        claim,
+        place.turn,
+        usage,
+        variant_id=variant_id,
+        code=code,
+        detail=storable(detail),
+    )
+    after_commit(writer, lambda: nudge(claim.run_id, "variant"))
+
+
+def take_back(
     session: Session,
     claim: Claim,
     place: Place,
     variant_id: int,
     code: str,
     detail: str,
-    fingerprint: str | None,
-    usage: Usage,
-) -> None:
-    """Stage 2, the proposal broke a rule: the variant is done. Without a `fingerprint` it was no problem so far."""
-    if fingerprint is not None:
-        similar.lock_all(session, claim, fingerprint, variant_id)
-    _fence(session, claim, place.turn)
-    session.execute(statements.SET_INVALID, {"variant_": variant_id, "code_": code, "detail_": detail})
-    if fingerprint is not None:
-        _mark_duplicates(session, claim, fingerprint)
-        similar.remove(session, variant_id)
-    _add_usage(session, claim, variant_id, usage)
-    publish(session, claim.workspace_id, claim.run_id, "variant", variant_id)
-
-
-def save_checked(
-    session: Session,
-    claim: Claim,
-    place: Place,
-    variant_id: int,
-    problem: Problem,
-    content_hash: str,
     fingerprint: str,
     usage: Usage,
 ) -> None:
-    """Stage 2, the problem holds: its gold outputs, its hashes, and what has it already or nearly."""
-    made = sketch(problem.program)
-    similar.lock(session, claim, fingerprint, made.signature)
-    _fence(session, claim, place.turn)
-    session.execute(
-        statements.SET_CHECKED,
-        {
-            "variant_": variant_id,
-            "problem_": encode_problem(problem),
-            "content_hash_": content_hash,
-            "fingerprint_": fingerprint,
-        },
-    )
+    """A problem that held breaks a rule after all: the variant is done, and no other one is a copy of it."""
+    similar.lock_all(session, claim, fingerprint, variant_id)
+    save_invalid(session, claim, place, variant_id, code, detail, usage)
     _mark_duplicates(session, claim, fingerprint)
-    _add_usage(session, claim, variant_id, usage)
-    similar.add(session, claim, place, variant_id, made)
-    matching.mark(session, claim.workspace_id, matching.sets_of_run(session, claim.run_id), {variant_id: problem})
+    similar.remove(session, variant_id)
+
+
+def save_unlike(direct: Direct, claim: Claim, place: Place, variant_id: int, checked: Checked, usage: Usage) -> bool:
+    """Stage 2, the problem holds, and there is none that it could repeat. False where there may be: `save_checked`."""
+    with direct.transaction():
+        similar.lock(direct, claim, checked.fingerprint, checked.sketch.signature)
+        matching.hold(direct, claim.run_id)
+        return _save_problem(direct, claim, place, variant_id, checked, usage, anyway=False)
+
+
+def save_checked(session: Session, claim: Claim, place: Place, variant_id: int, checked: Checked, usage: Usage) -> None:
+    """Stage 2, the problem holds: its gold outputs, its hashes, and what has it already or nearly."""
+    similar.lock(session, claim, checked.fingerprint, checked.sketch.signature)
+    _save_problem(session, claim, place, variant_id, checked, usage, anyway=True)
+    _mark_duplicates(session, claim, checked.fingerprint)
+    similar.mark(session, claim, place, variant_id, checked.sketch.signature)
+    sets = matching.sets_of_run(session, claim.run_id)
+    matching.mark(session, claim.workspace_id, sets, {variant_id: checked.problem})
+
+
+def _save_problem(
+    writer: Writer,
+    claim: Claim,
+    place: Place,
+    variant_id: int,
+    checked: Checked,
+    usage: Usage,
+    *,
+    anyway: bool,
+) -> bool:
+    (saved,) = _save_stage(
+        writer,
+        statements.SAVE_CHECKED,
+        claim,
+        place.turn,
+        usage,
+        variant_id=variant_id,
+        anyway=anyway,
+        problem=encode_problem(checked.problem),
+        content_hash=checked.content_hash,
+        fingerprint=checked.fingerprint,
+        arm=claim.arm,
+        environment=claim.environment,
+        asked=claim.asked is not None,
+        position=claim.position,
+        branch=place.branch,
+        signature=checked.sketch.signature,
+        bands=similar.bands_of(claim, checked.sketch.signature),
+        constructs=json.dumps(checked.sketch.constructs),
+    )
+    return bool(saved)
 
 
 def _mark_duplicates(session: Session, claim: Claim, fingerprint: str) -> None:
@@ -268,20 +323,20 @@ def _mark_duplicates(session: Session, claim: Claim, fingerprint: str) -> None:
 
     Which lane came first plays no part, so that a run has the same originals however its work was scheduled.
     """
-    twins = {"run_": claim.run_id, "fingerprint_": fingerprint, "arm_": claim.arm}
-    found = session.execute(statements.TWINS, twins).all()
+    twins = {"run_id": claim.run_id, "fingerprint": fingerprint, "arm": claim.arm}
+    found = execute(session, statements.TWINS, twins)
     if not found:
         return
-    original, *copies = found
-    if original.duplicate_of is not None:
-        session.execute(update(Variant).where(Variant.id == original.id).values(duplicate_of=None))
+    (original, marked), *copies = found
+    if marked is not None:
+        session.execute(update(Variant).where(Variant.id == original).values(duplicate_of=None))
     if copies:
-        ids = [twin.id for twin in copies]
-        session.execute(update(Variant).where(Variant.id.in_(ids)).values(duplicate_of=original.id))
+        ids = [twin for twin, _ in copies]
+        session.execute(update(Variant).where(Variant.id.in_(ids)).values(duplicate_of=original))
 
 
 def save_attempts(
-    session: Session,
+    writer: Writer,
     claim: Claim,
     place: Place,
     variant_id: int,
@@ -291,22 +346,12 @@ def save_attempts(
     usage: Usage,
 ) -> None:
     """Stage 3: what the student answered, all attempts at once or none."""
-    _fence(session, claim, place.turn)
-    if not add_attempts(session, claim.workspace_id, variant_id, student_profile_id, prompt_hash, replies):
-        return
-    session.execute(statements.SET_ATTEMPTED, {"variant_": variant_id})
-    _add_usage(session, claim, variant_id, usage)
-    _spend(
-        session,
-        claim,
-        student_prompt_tokens=sum(reply.prompt_tokens for reply in replies),
-        student_completion_tokens=sum(reply.completion_tokens for reply in replies),
-        attempts=len(replies),
-    )
+    tried = values_of_attempts(variant_id, student_profile_id, prompt_hash, replies)
+    _save_stage(writer, statements.SAVE_ATTEMPTS, claim, place.turn, usage, **tried)
 
 
 def save_judgements(
-    session: Session,
+    writer: Writer,
     claim: Claim,
     place: Place,
     variant_id: int,
@@ -318,30 +363,35 @@ def save_judgements(
     usage: Usage,
 ) -> Tally:
     """Stage 4: the verdicts and the pass rate; the variant is done."""
-    _fence(session, claim, place.turn)
-    tally = judge_attempts(session, variant_id, student_profile_id, judgements, minimum, cut, isolation)
-    session.execute(statements.SET_DONE, {"variant_": variant_id})
-    _add_usage(session, claim, variant_id, usage)
-    publish(session, claim.workspace_id, claim.run_id, "variant", variant_id)
+    tally = tally_of(judgements)
+    judged = values_of_judgements(variant_id, student_profile_id, judgements, tally, minimum, cut, isolation)
+    _save_stage(writer, statements.SAVE_JUDGEMENTS, claim, place.turn, usage, **judged)
+    after_commit(writer, lambda: nudge(claim.run_id, "variant"))
     return tally
 
 
-def _add_usage(session: Session, claim: Claim, variant_id: int, usage: Usage) -> None:
-    """What the stage took, once: where the stage was committed before, what it took then stands."""
+def save_turn(writer: Writer, claim: Claim, turn: int) -> None:
+    """All branches of `turn` are done: the chain moves on."""
+    _save(writer, statements.SAVE_TURN, claim, turn)
+
+
+def save_end_of_one(direct: Direct, claim: Claim, state: str, reason: str) -> bool:
+    """Nothing more grows of this claim. False, and nothing is written, where it may be the run's last: `save_end`."""
     values = {
-        "variant_id": variant_id,
+        "leased_id": claim.leased_id,
+        "epoch": claim.epoch,
         "workspace_id": claim.workspace_id,
         "run_id": claim.run_id,
-        "arm": ASKED if claim.asked else claim.arm,
+        "chain_id": claim.chain_id,
+        "state": state,
+        "reason": reason,
     }
-    session.execute(statements.ADD_USAGE, values | asdict(usage))
-
-
-def save_turn(session: Session, claim: Claim, turn: int) -> None:
-    """All branches of `turn` are done: the chain moves on."""
-    held = {"id_": claim.leased_id, "epoch_": claim.epoch, "turn_": turn}
-    if session.execute(statements.MOVE_ON[claim.leased], held).scalar() is None:
-        raise _lost(claim)
+    with direct.transaction():
+        execute(direct, statements.HOLD_RUN, values)
+        ended = execute(direct, statements.SAVE_END_OF_ONE[claim.leased], values)
+    if ended:
+        after_commit(direct, lambda: nudge(claim.run_id, "chain"))
+    return bool(ended)
 
 
 def save_end(session: Session, claim: Claim, state: str, reason: str) -> None:
@@ -355,7 +405,7 @@ def save_end(session: Session, claim: Claim, state: str, reason: str) -> None:
         .returning(leased.id)
     ).scalar()
     if ended is None:
-        raise _lost(claim)
+        raise LeaseLost(f"{claim.name} is driven by another lane now.".capitalize())
     publish(session, claim.workspace_id, claim.run_id, "chain", claim.chain_id)
     finish_run_if_done(session, run)
 

@@ -1,78 +1,14 @@
-"""The statements of the ledger's hot path, built once: building one costs several times as much as running it.
+"""What lanes write after each stage, in one statement, so that it can be a transaction of its own (app.db.Direct).
 
-Parameters whose names would clash with a column's carry an underscore.
+They are in psycopg's own words: to build them anew each time would take longer than to run them. Each holds the claimed
+row first; where the claim is lost it writes nothing and returns no row. What stands already is left as it is.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from app.models import Chain, Growth
 
-from sqlalchemy import (
-    ARRAY,
-    BigInteger,
-    Integer,
-    Table,
-    Update,
-    bindparam,
-    column,
-    func,
-    insert,
-    literal,
-    null,
-    select,
-    update,
-)
-from sqlalchemy.dialects.postgresql import insert as upsert
-from sqlalchemy.sql.dml import ReturningUpdate
-from sqlalchemy.sql.elements import BindParameter
-from sqlalchemy.sql.selectable import TableValuedAlias
-from sqlalchemy.types import TypeEngine
-
-from app.models import Attempt, Chain, Growth, Measurement, StageUsage, Variant
-from app.models.base import PlainText, table_of
-
-_chain, _growth, _variant, _measurement, _attempt = map(table_of, (Chain, Growth, Variant, Measurement, Attempt))
-
-
-def _p(name: str, type_: TypeEngine[Any] | None = None) -> BindParameter[Any]:
-    return bindparam(f"{name}_", type_=type_)
-
-
-def _rows(**columns: type[TypeEngine[Any]]) -> TableValuedAlias:
-    """Parallel arrays as rows: one statement for all attempts of a measurement."""
-    arrays = (_p(name, ARRAY(kind)) for name, kind in columns.items())
-    return (
-        func.unnest(*arrays)
-        .table_valued(*(column(name, kind) for name, kind in columns.items()), name="given")
-        .render_derived()
-    )
-
-
-def _held(leased: Table) -> Update:
-    return update(leased).where(leased.c.id == _p("id"), leased.c.epoch == _p("epoch"), leased.c.state == "open")
-
-
-def _fence(leased: Table) -> ReturningUpdate[Any]:
-    return _held(leased).where(leased.c.next_turn == _p("turn")).values(deaths=0).returning(leased.c.id)
-
-
-def _move_on(leased: Table) -> ReturningUpdate[Any]:
-    return (
-        _held(leased)
-        .where(leased.c.next_turn.in_((_p("turn"), _p("turn") + 1)))
-        .values(next_turn=_p("turn") + 1, deaths=0)
-        .returning(leased.c.id)
-    )
-
-
-def _spend(leased: Table) -> Update:
-    return (
-        update(leased)
-        .where(leased.c.id == _p("id"))
-        .values({column: column + _p(column.name, BigInteger()) for column in (leased.c[name] for name in SPENT)})
-    )
-
-
+# What a claimed row has spent.
 SPENT = (
     "teacher_prompt_tokens",
     "teacher_completion_tokens",
@@ -81,100 +17,199 @@ SPENT = (
     "attempts",
 )
 
-# By what the claim is for.
-FENCE = {Chain: _fence(_chain), Growth: _fence(_growth)}
-MOVE_ON = {Chain: _move_on(_chain), Growth: _move_on(_growth)}
-SPEND = {Chain: _spend(_chain), Growth: _spend(_growth)}
+ByClaim = dict[type[Chain] | type[Growth], bytes]
 
-ADD_VARIANT = (
-    upsert(_variant).on_conflict_do_nothing(index_elements=["chain_id", "turn", "branch"]).returning(_variant.c.id)
-)
 
-VARIANT_AT = select(_variant.c.id).where(
-    _variant.c.chain_id == _p("chain"), _variant.c.turn == _p("turn"), _variant.c.branch == _p("branch")
-)
+def _by_claim(text: str) -> ByClaim:
+    """For chains and for requests: `LEASED` is the table of what was claimed."""
+    return {leased: text.replace("LEASED", leased.__tablename__).encode() for leased in (Chain, Growth)}
 
-GROW_ANCESTORS = (
-    update(_variant)
-    .where(
-        _variant.c.chain_id == _p("chain"),
-        _p("path", PlainText()).startswith(_variant.c.path + "/"),
+
+_HELD = """
+held as (
+    select id from LEASED
+    where id = %(leased_id)s and epoch = %(epoch)s and state = 'open' and next_turn = %(turn)s
+    for no key update
+)"""
+
+# Progress clears the suspicion that the claim kills its worker.
+_ALIVE = "alive as (update LEASED set deaths = 0 from held where LEASED.id = held.id and LEASED.deaths <> 0)"
+
+# What the stage took, for each row of `stage_of`.
+_USED = """
+used as (
+    insert into stage_usage (variant_id, stage, workspace_id, run_id, arm, samples, errors, prompt_tokens,
+        completion_tokens, wall_s, model_s, sandbox_s, cpu_s)
+    select stage_of.id, %(stage)s, %(workspace_id)s, %(run_id)s, %(usage_arm)s, %(samples)s, %(errors)s,
+        %(prompt_tokens)s, %(completion_tokens)s, %(wall_s)s::float8, %(model_s)s::float8, %(sandbox_s)s::float8,
+        %(cpu_s)s::float8
+    from stage_of
+    on conflict (variant_id, stage) do nothing
+)"""
+
+_TOLD = """
+told as (
+    insert into event (workspace_id, run_id, kind, subject)
+    select %(workspace_id)s, %(run_id)s, 'variant', %(variant_id)s from held
+)"""
+
+# Returns the new variant's id, or null where one stands in that place.
+SAVE_PROPOSAL = _by_claim(f"""
+with {_HELD},
+stage_of as (
+    insert into variant (workspace_id, run_id, chain_id, environment, turn, branch, parent_id, growth_id, direction,
+        target_low, target_high, stage, reply, reasoning, finish_reason, prompt_tokens, completion_tokens, prompt_hash,
+        environment_version, isolation, path, depth, subtree, invalid_detail, review)
+    select %(workspace_id)s, %(run_id)s, %(chain_id)s, %(environment)s, %(turn)s, %(branch)s, %(parent_id)s::bigint,
+        %(growth_id)s::bigint, %(direction)s, %(target_low)s, %(target_high)s, 'proposed', %(reply)s, %(reasoning)s,
+        %(finish_reason)s, %(prompt_tokens)s, %(completion_tokens)s, %(prompt_hash)s, %(environment_version)s,
+        %(isolation)s, %(path)s, %(depth)s, 1, '', ''
+    from held
+    on conflict (chain_id, turn, branch) do nothing
+    returning id
+),
+spent as (
+    update LEASED set deaths = 0, teacher_prompt_tokens = teacher_prompt_tokens + %(prompt_tokens)s,
+        teacher_completion_tokens = teacher_completion_tokens + %(completion_tokens)s
+    from stage_of where LEASED.id = %(leased_id)s
+),
+ancestors as (
+    update variant set subtree = subtree + 1 from stage_of
+    where %(depth)s > 0 and variant.chain_id = %(chain_id)s and starts_with(%(path)s, variant.path || '/')
+),
+{_USED}
+select (select id from stage_of) from held""")
+
+SAVE_INVALID = _by_claim(f"""
+with {_HELD},
+stage_of as (
+    update variant
+    set stage = 'done', invalid_code = %(code)s, invalid_detail = %(detail)s, duplicate_of = null
+    from held where variant.id = %(variant_id)s
+    returning variant.id
+),
+{_USED}, {_TOLD}, {_ALIVE}
+select 1 from held""")
+
+# Returns whether it wrote: `anyway`, or because there is nothing to compare the problem with. Stones of one tree may be
+# as similar as they like, but not equal.
+SAVE_CHECKED = _by_claim(f"""
+with {_HELD},
+compared as (
+    select where exists (select from run_benchmark where run_id = %(run_id)s)
+    or exists (select from variant where run_id = %(run_id)s and fingerprint = %(fingerprint)s)
+    or exists (
+        select from sketch
+        where bands && %(bands)s::bigint[] and workspace_id = %(workspace_id)s
+        and (chain_id <> %(chain_id)s or signature = %(signature)s)
     )
-    .values(subtree=_variant.c.subtree + 1)
-)
+),
+stage_of as (
+    update variant
+    set stage = 'checked', problem = %(problem)s, content_hash = %(content_hash)s, fingerprint = %(fingerprint)s
+    from held where variant.id = %(variant_id)s and (%(anyway)s or not exists (select from compared))
+    returning variant.id
+),
+sketched as (
+    insert into sketch (variant_id, workspace_id, run_id, chain_id, arm, environment, asked, position, turn, branch,
+        signature, bands, constructs)
+    select id, %(workspace_id)s, %(run_id)s, %(chain_id)s, %(arm)s, %(environment)s, %(asked)s, %(position)s, %(turn)s,
+        %(branch)s, %(signature)s, %(bands)s::bigint[], %(constructs)s::jsonb
+    from stage_of
+    on conflict (variant_id) do nothing
+),
+{_USED}, {_ALIVE}
+select exists (select from stage_of) from held""")
 
-_this_variant = update(_variant).where(_variant.c.id == _p("variant"))
-SET_INVALID = _this_variant.values(
-    stage="done", invalid_code=_p("code"), invalid_detail=_p("detail"), duplicate_of=null()
-)
-SET_CHECKED = _this_variant.values(
-    stage="checked", problem=_p("problem"), content_hash=_p("content_hash"), fingerprint=_p("fingerprint")
-)
-SET_ATTEMPTED = _this_variant.values(stage="attempted")
-SET_DONE = _this_variant.values(stage="done")
+# For the row of `held`. What a student made of a variant: a measurement, with no verdicts yet, and its attempts.
+MEASURE = """
+measured as (
+    insert into measurement (workspace_id, variant_id, student_profile_id, passed, failed, errors, cut, low, high,
+        prompt_hash, isolation)
+    select %(workspace_id)s, %(variant_id)s, %(profile_id)s, 0, 0, 0, 0, 0.0, 1.0, %(prompt_hash)s, '' from held
+    on conflict (variant_id, student_profile_id) do nothing
+    returning id, variant_id
+),
+tried as (
+    insert into attempt (workspace_id, measurement_id, number, reply, reasoning, finish_reason, prompt_tokens,
+        completion_tokens, reason, detail, answer)
+    select %(workspace_id)s, measured.id, given.*, '', '', ''
+    from measured, unnest(%(numbers)s::int[], %(replies)s::text[], %(reasonings)s::text[], %(finish_reasons)s::text[],
+        %(all_prompt_tokens)s::int[], %(all_completion_tokens)s::int[]) as given
+)"""
 
-TWINS = (
-    select(_variant.c.id, _variant.c.duplicate_of)
-    .join(_chain, _chain.c.id == _variant.c.chain_id)
-    .where(
-        _variant.c.run_id == _p("run"),
-        _variant.c.fingerprint == _p("fingerprint"),
-        _variant.c.invalid_code.is_(None),
-        _chain.c.arm == _p("arm"),
+SAVE_ATTEMPTS = _by_claim(f"""
+with {_HELD}, {MEASURE},
+stage_of as (
+    update variant set stage = 'attempted' from measured where variant.id = measured.variant_id returning variant.id
+),
+spent as (
+    update LEASED set deaths = 0, student_prompt_tokens = student_prompt_tokens + %(prompt_tokens)s,
+        student_completion_tokens = student_completion_tokens + %(completion_tokens)s,
+        attempts = attempts + %(samples)s
+    from measured where LEASED.id = %(leased_id)s
+),
+{_USED}
+select 1 from held""")
+
+# For the row of `held`. The verdicts of a measurement, and its pass rate.
+JUDGE = """
+judged as (
+    update measurement
+    set passed = %(passed)s, failed = %(failed)s, errors = %(verdict_errors)s, cut = %(cut)s, rate = %(rate)s::float8,
+        low = %(low)s, high = %(high)s, isolation = %(isolation)s, judged_at = now()
+    from held where variant_id = %(variant_id)s and student_profile_id = %(profile_id)s
+    returning measurement.id, variant_id
+),
+verdicts as (
+    update attempt
+    set verdict = given.verdict, reason = given.reason, detail = given.detail, answer = given.answer
+    from judged, unnest(%(numbers)s::int[], %(verdicts)s::text[], %(reasons)s::text[], %(details)s::text[],
+        %(answers)s::text[]) as given (number, verdict, reason, detail, answer)
+    where attempt.measurement_id = judged.id and attempt.number = given.number
+)"""
+
+SAVE_JUDGEMENTS = _by_claim(f"""
+with {_HELD}, {JUDGE},
+stage_of as (
+    update variant set stage = 'done' from judged where variant.id = judged.variant_id returning variant.id
+),
+{_USED}, {_TOLD}, {_ALIVE}
+select 1 from judged""")
+
+# A turn that moved on already stays where it is.
+SAVE_TURN = _by_claim("""
+update LEASED set next_turn = %(turn)s + 1, deaths = 0
+where id = %(leased_id)s and epoch = %(epoch)s and state = 'open' and next_turn in (%(turn)s, %(turn)s + 1)
+returning id""")
+
+HOLD_RUN = b"select 1 from run where id = %(run_id)s for no key update"
+
+# Returns no row where the claim is lost, or nothing else of the run is open.
+SAVE_END_OF_ONE = _by_claim("""
+with ended as (
+    update LEASED set state = %(state)s, stop_reason = %(reason)s, owner = null, lease_expires_at = null
+    where id = %(leased_id)s and epoch = %(epoch)s and state in ('open', %(state)s) and (
+        exists (
+            select from chain
+            where run_id = %(run_id)s and state = 'open' and ('LEASED' <> 'chain' or id <> %(leased_id)s)
+        ) or exists (
+            select from growth
+            where run_id = %(run_id)s and state = 'open' and ('LEASED' <> 'growth' or id <> %(leased_id)s)
+        )
     )
-    # What was grown on request comes last: it never makes a copy of what the run found by itself.
-    .order_by(_variant.c.growth_id.is_not(None), _chain.c.position, _variant.c.turn, _variant.c.branch)
+    returning id
+),
+told as (
+    insert into event (workspace_id, run_id, kind, subject)
+    select %(workspace_id)s, %(run_id)s, 'chain', %(chain_id)s from ended
 )
+select id from ended""")
 
-ADD_USAGE = upsert(table_of(StageUsage)).on_conflict_do_nothing(index_elements=["variant_id", "stage"])
+VARIANT_AT = b"select id from variant where chain_id = %(chain_id)s and turn = %(turn)s and branch = %(branch)s"
 
-ADD_MEASUREMENT = (
-    upsert(_measurement)
-    .on_conflict_do_nothing(index_elements=["variant_id", "student_profile_id"])
-    .returning(_measurement.c.id)
-)
-
-_answers = _rows(
-    number=Integer,
-    reply=PlainText,
-    reasoning=PlainText,
-    finish_reason=PlainText,
-    prompt_tokens=Integer,
-    completion_tokens=Integer,
-)
-ADD_ATTEMPTS = insert(_attempt).from_select(
-    ["workspace_id", "measurement_id", *_answers.c.keys(), "reason", "detail", "answer"],
-    select(
-        _p("workspace", BigInteger()), _p("measurement", BigInteger()), *_answers.c, *(literal("") for _ in range(3))
-    ),
-    include_defaults=False,
-)
-
-JUDGE_MEASUREMENT = (
-    update(_measurement)
-    .where(_measurement.c.variant_id == _p("variant"), _measurement.c.student_profile_id == _p("profile"))
-    .values(
-        passed=_p("passed"),
-        failed=_p("failed"),
-        errors=_p("errors"),
-        cut=_p("cut"),
-        rate=_p("rate"),
-        low=_p("low"),
-        high=_p("high"),
-        isolation=_p("isolation"),
-        judged_at=func.now(),
-    )
-    .returning(_measurement.c.id)
-)
-
-_verdicts = _rows(number=Integer, verdict=PlainText, reason=PlainText, detail=PlainText, answer=PlainText)
-JUDGE_ATTEMPTS = (
-    update(_attempt)
-    .where(_attempt.c.measurement_id == _p("measurement"), _attempt.c.number == _verdicts.c.number)
-    .values(
-        verdict=_verdicts.c.verdict,
-        reason=_verdicts.c.reason,
-        detail=_verdicts.c.detail,
-        answer=_verdicts.c.answer,
-    )
-)
+# What was grown on request comes last: it never makes a copy of what the run found by itself.
+TWINS = b"""
+select variant.id, duplicate_of from variant join chain on chain.id = variant.chain_id
+where variant.run_id = %(run_id)s and fingerprint = %(fingerprint)s and invalid_code is null and arm = %(arm)s
+order by growth_id is not null, position, turn, branch"""

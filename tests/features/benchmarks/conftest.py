@@ -11,7 +11,6 @@ import pytest
 from app.db import Session, unit_of_work
 from app.domain.actor import Actor
 from app.domain.difficulty import Band
-from app.domain.fingerprint import content_hash, fingerprint
 from app.domain.problem import Problem, Reply
 from app.domain.tree import Direction, Place, Step
 from app.features.benchmarks import service
@@ -74,7 +73,5 @@ def added(session: Session, claim: Claim, program: str = UNLIKE, message: str = 
     made = stages.save_proposal(
         session, claim, Place(1), step, None, Reply("…"), provenance, refining.took("proposing")
     )
-    stages.save_checked(
-        session, claim, Place(1), made, problem, content_hash(problem), fingerprint(problem), refining.took("checking")
-    )
+    stages.save_checked(session, claim, Place(1), made, stages.Checked.of(problem), refining.took("checking"))
     return made

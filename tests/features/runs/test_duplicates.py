@@ -1,5 +1,7 @@
 """Which of the same problems in several chains is the original."""
 
+from dataclasses import replace
+
 import pytest
 from sqlalchemy import select
 
@@ -15,6 +17,7 @@ from tests.support import refining
 FIRST = Place(1)
 STEP = Step(Direction.FIRST, Band(0.35, 0.65))
 PROBLEM = Problem("deduction", "def f(x):\n    return x", ((1,),), (1,))
+CHECKED = replace(stages.Checked.of(PROBLEM), fingerprint="fingerprint")
 pytestmark = pytest.mark.usefixtures("database", "broker")
 
 
@@ -31,9 +34,7 @@ def _checked(claim: Claim) -> int:
         variant = stages.save_proposal(
             session, claim, FIRST, STEP, None, Reply("…"), provenance, refining.took("proposing")
         )
-        stages.save_checked(
-            session, claim, FIRST, variant, PROBLEM, "content", "fingerprint", refining.took("checking")
-        )
+        stages.save_checked(session, claim, FIRST, variant, CHECKED, refining.took("checking"))
     return variant
 
 
@@ -53,5 +54,5 @@ def test_a_problem_that_turns_out_too_long_is_no_original() -> None:
     first, middle, last = map(_checked, (one, two, three))
     with unit_of_work() as session:
         took = refining.took("attempting")
-        stages.save_invalid(session, one, FIRST, first, "too_long", "It does not fit.", "fingerprint", took)
+        stages.take_back(session, one, FIRST, first, "too_long", "It does not fit.", "fingerprint", took)
     assert _originals() == {first: None, middle: None, last: middle}

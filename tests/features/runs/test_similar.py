@@ -11,7 +11,7 @@ from sqlalchemy import select, update
 from app.db import Session, unit_of_work
 from app.domain.actor import Actor
 from app.domain.difficulty import Band
-from app.domain.fingerprint import content_hash, fingerprint
+from app.domain.fingerprint import fingerprint
 from app.domain.problem import Problem, Reply
 from app.domain.sketch import NEAR, bands, similarity, sketch
 from app.domain.tree import Direction, Place, Step
@@ -57,9 +57,7 @@ def added(session: Session, claim: Claim, program: str, turn: int = 1) -> int:
     variant = stages.save_proposal(
         session, claim, place, STEP, None, Reply("…"), PROVENANCE, refining.took("proposing")
     )
-    stages.save_checked(
-        session, claim, place, variant, problem, content_hash(problem), fingerprint(problem), refining.took("checking")
-    )
+    stages.save_checked(session, claim, place, variant, stages.Checked.of(problem), refining.took("checking"))
     return variant
 
 
@@ -166,7 +164,7 @@ def test_what_turns_out_too_long_marks_nothing(ada: Actor) -> None:
     first, *_ = add(one, CLOSE[0]), add(two, CLOSE[1]), add(three, CLOSE[2])
     key = fingerprint(Problem("deduction", CLOSE[0], ((),), ()))
     with unit_of_work() as session:
-        stages.save_invalid(
+        stages.take_back(
             session, one, Place(1), first, "too_long", "It does not fit.", key, refining.took("attempting")
         )
     assert marks(one.run_id) == {"main 2.1": None, "main 3.1": "main 2.1"}
