@@ -83,6 +83,7 @@ class Result:
     teacher_busy: float
     student_busy: float
     before_first_request: float
+    cancelled_within: float
     problems: int
 
 
@@ -94,6 +95,7 @@ def measure(load: Load, chains: int, lanes: int, faults: float) -> Result:
         began = time.monotonic()
         usage, memory = _drive(run_id, lanes)
         teacher, student = (_stats(port) for port in ports)
+        cancelled_within = _cancel(chains, lanes, ports, load)
     makespan = max(teacher["last"], student["last"]) - teacher["first"]
     requests = int(teacher["requests"] + student["requests"])
     with unit_of_work() as session:
@@ -122,6 +124,7 @@ def measure(load: Load, chains: int, lanes: int, faults: float) -> Result:
         teacher_busy=teacher["busy_s"] / (makespan * load.slots[0]),
         student_busy=student["busy_s"] / (makespan * load.slots[1]),
         before_first_request=teacher["first"] - began,
+        cancelled_within=cancelled_within,
         problems=len(report.problems),
     )
 
@@ -209,18 +212,40 @@ def _start(chains: int, lanes: int, ports: tuple[int, int], load: Load) -> int:
 
 def _drive(run_id: int, lanes: int) -> tuple[float, list[int]]:
     """CPU seconds of the lanes' own processes, and their memory over time (of the largest)."""
-    db.engine().dispose()
-    context = multiprocessing.get_context("spawn")
-    results = context.SimpleQueue()
-    processes = [context.Process(target=_lane, args=(run_id, results)) for _ in range(lanes)]
-    for process in processes:
-        process.start()
+    processes, results = _start_lanes(run_id, lanes)
     memory = []
     while any(process.is_alive() for process in processes):
         time.sleep(0.5)
         memory.append(max((_memory(process.pid) for process in processes), default=0))
     usage = sum(results.get() for _ in processes)
     return usage, [used for used in memory if used]
+
+
+def _start_lanes(run_id: int, lanes: int) -> tuple[list[Any], Any]:
+    db.engine().dispose()
+    context = multiprocessing.get_context("spawn")
+    results = context.SimpleQueue()
+    processes = [context.Process(target=_lane, args=(run_id, results)) for _ in range(lanes)]
+    for process in processes:
+        process.start()
+    return processes, results
+
+
+def _cancel(chains: int, lanes: int, ports: tuple[int, int], load: Load) -> float:
+    """Seconds from the moment that a run is cancelled until the servers work on nothing of it any more."""
+    run_id = _start(chains, lanes, ports, load)
+    processes, _ = _start_lanes(run_id, lanes)
+    while _stats(ports[1])["running"] < min(load.slots[1], load.attempts):
+        time.sleep(0.1)
+    began = time.monotonic()
+    with unit_of_work() as session:
+        service.cancel(session, ensure_local_owner(session), run_id)
+    while any(_stats(port)["running"] for port in ports):
+        time.sleep(0.01)
+    within = time.monotonic() - began
+    for process in processes:
+        process.join()
+    return within
 
 
 def _lane(run_id: int, results: Any) -> None:
@@ -256,13 +281,14 @@ def show(results: Sequence[Result]) -> None:
         "of bound": lambda r: f"{r.of_bound:.1%}",
         "CPU ms/request": lambda r: f"{r.cpu_ms_per_request:.2f}",
         "CPU ms/chain": lambda r: f"{r.cpu_ms_per_chain:.0f}",
+        "cancelled within": lambda r: f"{r.cancelled_within:.2f} s",
         "MB early, late": lambda r: f"{r.memory_mb_early:.0f}, {r.memory_mb_late:.0f}",
     }
     for name in shown:
         table.add_column(name, justify="right")
     for result in results:
         table.add_row(*(write(result) for write in shown.values()))
-    Console(width=160).print(table)
+    Console(width=180).print(table)
 
 
 async def _main() -> None:

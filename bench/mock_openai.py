@@ -110,7 +110,19 @@ class Slots:
 
         self.waiting.extend((duration, one_ended) for duration in seconds)
         self._start(self._loop.time())
-        await done
+        try:
+            await done
+        except asyncio.CancelledError:  # whoever asked has gone: as in vLLM, its samples end at once
+            self._drop(one_ended)
+            raise
+
+    def _drop(self, ended: Callable[[], None]) -> None:
+        self.waiting = deque(waiting for waiting in self.waiting if waiting[1] is not ended)
+        kept = [end for end in self._ends if end[2] is not ended]
+        self.running -= len(self._ends) - len(kept)
+        self._ends = kept
+        heapq.heapify(self._ends)
+        self._start(self._loop.time())
 
     def _start(self, now: float) -> None:
         while self.waiting and self.running < self.number:
@@ -149,12 +161,14 @@ class MockServer:
         self._token_s = token_s
         self._every = round(1 / faults) if faults else 0
         self._requests = 0
+        self._seeds: set[int] = set()
         self._first = self._last = 0.0
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
         body: dict[str, Any] = json.loads(await request.read())
         n, seed = int(body.get("n", 1)), int(body.get("seed", 0))
         self._requests += 1
+        self._seeds.add(seed)
         self._first = self._first or time.monotonic()
         fault = _FAULTS[self._requests // self._every % 4] if self._every and self._requests % self._every == 0 else ""
         if fault == "overloaded":
@@ -189,10 +203,12 @@ class MockServer:
         return web.json_response(
             {
                 "requests": self._requests,
+                "repeated": self._requests - len(self._seeds),
                 "busy_s": self._slots.busy_s,
                 "span_s": span,
                 "first": self._first,
                 "last": self._last,
+                "running": self._slots.running,
                 "utilisation": self._slots.busy_s / (span * self._slots.number) if span else 0.0,
             }
         )
@@ -209,7 +225,7 @@ async def serve(port: int, server_of: Callable[[], MockServer]) -> web.AppRunner
     app.router.add_get("/metrics", server.metrics)
     app.router.add_get("/stats", server.stats)
     app.router.add_get("/health", server.healthy)
-    runner = web.AppRunner(app, access_log=None, keepalive_timeout=120, shutdown_timeout=0.1)
+    runner = web.AppRunner(app, access_log=None, handler_cancellation=True, keepalive_timeout=120, shutdown_timeout=0.1)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", port, backlog=4096).start()
     return runner

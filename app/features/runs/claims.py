@@ -11,7 +11,7 @@ from sqlalchemy import and_, case, func, or_, select, update
 from sqlalchemy.sql.elements import ColumnElement
 
 from app.config import settings
-from app.db import Session
+from app.db import Session, Writer, execute
 from app.domain.difficulty import Band
 from app.domain.tree import Direction, Place
 from app.features.runs.finish import finish_run_if_done, in_order, lock_run
@@ -119,6 +119,24 @@ def leave_slot(session: Session, run_id: int, owner: str) -> None:
         .where(LaneSlot.run_id == run_id, LaneSlot.owner == owner)
         .values(owner=None, lease_expires_at=None)
     )
+
+
+_LOOK = b"""
+select state,
+    exists (
+        select from chain
+        where run_id = run.id and state = 'open' and (owner is null or lease_expires_at < now())
+    ) or exists (
+        select from growth
+        where run_id = run.id and state = 'open' and (owner is null or lease_expires_at < now())
+    )
+from run where id = %(run_id)s"""
+
+
+def look(writer: Writer, run_id: int) -> tuple[str, bool]:
+    """The run's state, and whether there is anything that nobody drives. Lanes ask several times a second."""
+    rows = execute(writer, _LOOK, {"run_id": run_id})
+    return rows[0] if rows else ("deleted", False)
 
 
 def claim_chains(

@@ -76,6 +76,7 @@ class _Lane:
         self._spent = asyncio.Event()
         self._outlook = Outlook()
         self._next_look = 0.0
+        self._grace_s = _GRACE_S
 
     async def run(self) -> bool:
         try:
@@ -149,7 +150,10 @@ class _Lane:
         slice_end = clock() + self._settings.lane_slice_s
         next_beat = clock() + self._settings.heartbeat_s
         while True:
-            if self._should_stop() or await self._ledger.write(queries.run_state, self._run_id) != "running":
+            state, waiting = await self._ledger.save(claims.look, self._run_id)
+            if state == "cancelled":
+                self._grace_s = 0.0  # nothing that is under way would be taken
+            if state != "running" or self._should_stop():
                 return False
             if clock() > slice_end and not tools.stopping.is_set():
                 slice_end = clock() + self._settings.lane_slice_s
@@ -157,7 +161,7 @@ class _Lane:
                     self._give_way(tools, crew)
             if config.limited:
                 await self._look()
-            if not tools.stopping.is_set():
+            if waiting and not tools.stopping.is_set():
                 await self._fill(config, tools, crew)
             if not self._growing:
                 return tools.stopping.is_set()
@@ -273,7 +277,7 @@ class _Lane:
         """Lets stages under way end within the grace, then gives every chain back."""
         if self._growing:
             self._give_way(tools, crew)
-            await asyncio.wait(self._growing, timeout=_GRACE_S)
+            await asyncio.wait(self._growing, timeout=self._grace_s)
             for task in self._growing:
                 task.cancel()
             await asyncio.gather(*self._growing, return_exceptions=True)
