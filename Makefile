@@ -2,7 +2,7 @@
 # PYTHON=/path/to/python chooses the interpreter, ARGS="..." goes to the command behind a target.
 
 .DEFAULT_GOAL := help
-.PHONY: help run test bench-engine test-vllm bench-sandbox fuzz lint format docs screenshots setup setup-test lock upgrade clean
+.PHONY: help run test bench-engine bench-run test-vllm bench-sandbox fuzz lint format docs screenshots setup setup-test lock upgrade clean
 export PYTHON
 setup := tools/python tools/setup.py
 
@@ -41,6 +41,9 @@ format: setup-test ## Put the code in order
 
 bench-engine: setup-test ## Measure how busy runs keep their models: ARGS="--chains 300 2000 --lanes 1 4"
 	.venv/bin/python -m bench.engine --out build/engine.json $(ARGS)
+
+bench-run: setup-test ## Grow a large run with its pages open: memory, and how long the pages take
+	.venv/bin/python -m bench.large_run --out build/large_run.json $(ARGS)
 
 bench-sandbox: setup-test ## Measure isolated runs per second, beside other ways of running programs
 	@test -x .cairn/executors/bin/python || { \

@@ -212,16 +212,16 @@ def _start(chains: int, lanes: int, ports: tuple[int, int], load: Load) -> int:
 
 def _drive(run_id: int, lanes: int) -> tuple[float, list[int]]:
     """CPU seconds of the lanes' own processes, and their memory over time (of the largest)."""
-    processes, results = _start_lanes(run_id, lanes)
+    processes, results = start_lanes(run_id, lanes)
     memory = []
     while any(process.is_alive() for process in processes):
         time.sleep(0.5)
-        memory.append(max((_memory(process.pid) for process in processes), default=0))
+        memory.append(max((memory_of(process.pid) for process in processes), default=0))
     usage = sum(results.get() for _ in processes)
     return usage, [used for used in memory if used]
 
 
-def _start_lanes(run_id: int, lanes: int) -> tuple[list[Any], Any]:
+def start_lanes(run_id: int, lanes: int) -> tuple[list[Any], Any]:
     db.engine().dispose()
     context = multiprocessing.get_context("spawn")
     results = context.SimpleQueue()
@@ -234,7 +234,7 @@ def _start_lanes(run_id: int, lanes: int) -> tuple[list[Any], Any]:
 def _cancel(chains: int, lanes: int, ports: tuple[int, int], load: Load) -> float:
     """Seconds from the moment that a run is cancelled until the servers work on nothing of it any more."""
     run_id = _start(chains, lanes, ports, load)
-    processes, _ = _start_lanes(run_id, lanes)
+    processes, _ = start_lanes(run_id, lanes)
     while _stats(ports[1])["running"] < min(load.slots[1], load.attempts):
         time.sleep(0.1)
     began = time.monotonic()
@@ -260,7 +260,7 @@ def _cpu_s() -> float:
     return used.ru_utime + used.ru_stime
 
 
-def _memory(pid: int | None) -> int:
+def memory_of(pid: int | None) -> int:
     try:
         return int(psutil.Process(pid).memory_info().rss)
     except psutil.Error:
