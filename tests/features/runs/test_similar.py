@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from dataclasses import replace
 from itertools import permutations
 
 import pytest
 from sqlalchemy import select, update
 
-from app.db import Session, unit_of_work
+from app.db import Direct, Session, unit_of_work
 from app.domain.actor import Actor
 from app.domain.difficulty import Band
 from app.domain.fingerprint import fingerprint
 from app.domain.problem import Problem, Reply
 from app.domain.sketch import NEAR, bands, similarity, sketch
 from app.domain.tree import Direction, Place, Step
+from app.errors import LeaseLost
 from app.features.chains import service as chains
 from app.features.curricula import queries as curricula
 from app.features.curricula.schemas import Selection
@@ -61,6 +63,16 @@ def added(session: Session, claim: Claim, program: str, turn: int = 1) -> int:
     return variant
 
 
+def unlike(claim: Claim, program: str, turn: int = 1) -> bool:
+    """Whether the short way, on a connection of its own, could save the variant."""
+    problem, place = Problem("deduction", program, (("a b", 3),), (1,)), Place(turn)
+    with closing(Direct()) as direct:
+        variant = stages.save_proposal(
+            direct, claim, place, STEP, None, Reply("…"), PROVENANCE, refining.took("proposing")
+        )
+        return stages.save_unlike(direct, claim, place, variant, stages.Checked.of(problem), refining.took("checking"))
+
+
 def marks(run_id: int, column: str = "near_of") -> dict[str, str | None]:
     """Place of each variant -> that of the one which it is marked with."""
     with unit_of_work() as session:
@@ -93,6 +105,39 @@ def test_two_at_once_see_each_other(ada: Actor) -> None:
     first, second, *_ = claimed(ada)
     overlapping(lambda session: added(session, second, CLOSE[1]), lambda session: added(session, first, CLOSE[0]))
     assert marks(first.run_id) == {"main 1.1": None, "main 2.1": "main 1.1"}
+
+
+def test_the_short_way_saves_only_what_resembles_nothing(ada: Actor) -> None:
+    first, second, third, fourth = claimed(ada)
+    assert unlike(first, CLOSE[0])
+    assert not unlike(second, CLOSE[1])
+    assert not unlike(third, CLOSE[0])
+    assert unlike(fourth, OTHER)
+    with unit_of_work() as session:
+        stages.save_turn(session, first, 1)
+        stages.save_turn(session, fourth, 1)
+    assert unlike(first, CLOSE[1], turn=2)  # of one tree
+    assert not unlike(fourth, OTHER, turn=2)
+    with unit_of_work() as session:
+        saved = session.execute(select(Variant.stage).order_by(Variant.id)).scalars().all()
+    assert saved == ["checked", "proposed", "proposed", "checked", "checked", "proposed"]
+    assert len(marks(first.run_id)) == 3
+
+
+def test_the_short_way_waits_for_who_is_about_to_add_a_similar_one(ada: Actor) -> None:
+    first, second, *_ = claimed(ada)
+    _, later = overlapping(
+        lambda session: added(session, first, CLOSE[0]),
+        lambda _: unlike(second, CLOSE[1]),
+    )
+    assert later.result() is False
+
+
+def test_the_short_way_is_fenced(ada: Actor) -> None:
+    first, *_ = claimed(ada)
+    with pytest.raises(LeaseLost):
+        unlike(replace(first, epoch=first.epoch + 1), CLOSE[0])
+    assert marks(first.run_id) == {}
 
 
 def steps(other: int = 40) -> str:

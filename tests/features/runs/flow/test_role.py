@@ -83,4 +83,4 @@ def test_chains_follow_the_places_of_models_and_stay_as_set_for_engines_of_our_o
     assert role_of(object(), 32) is None
     assert Crew(None, None, 16).chains == 16
     crew = Crew(Role(_Served(), 1), Role(_Served(), 32), 16)
-    assert crew.chains == 2 * (256 + FIRST)
+    assert crew.chains == 3 * (256 + FIRST)
