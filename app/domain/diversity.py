@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from itertools import chain
 
 from app.domain.sketch import VALUES, values
 
@@ -38,9 +39,8 @@ def clusters(signatures: Iterable[bytes]) -> list[int]:
     found = 0
     for signature in signatures:
         unpacked = values(signature)
-        agreeing = Counter[int]()
-        for value, known in zip(unpacked, firsts, strict=True):
-            agreeing.update(known.get(value, ()))
+        met = (known.get(value, ()) for value, known in zip(unpacked, firsts, strict=True))
+        agreeing = Counter(chain.from_iterable(met))
         if max(agreeing.values(), default=0) < ALIKE * VALUES:
             for value, known in zip(unpacked, firsts, strict=True):
                 known.setdefault(value, []).append(found)
