@@ -109,7 +109,7 @@ def test_a_late_commit_with_a_smaller_id_is_not_lost(client: httpx2.Client, ada:
         first = next(told)
         assert first.data == {"changed": {"chain": 1}}
         slow.commit()
-        events._nudge(run_id, "incident")
+        events.nudge(run_id, "incident")
         second = next(told)
         assert second.data == {"changed": {"incident": 1}}
         assert int(second.id) == int(first.id)
