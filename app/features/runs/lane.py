@@ -42,6 +42,9 @@ _log = logging.getLogger(__name__)
 _GRACE_S = 3.0
 # A look at goals and caps reads all that the run has grown: so many times as long as it took, there is no other.
 _LOOKS_REST = 10
+# A claim passes over all chains that are driven by now: a large crew is filled up when one in so many of its places is
+# free, or once in a while.
+_SHARES = 16
 # Chains that end together are looked at together: a large run ends many in a second.
 _MOMENT_S = 0.05
 
@@ -76,6 +79,7 @@ class _Lane:
         self._spent = asyncio.Event()
         self._outlook = Outlook()
         self._next_look = 0.0
+        self._next_claim = 0.0
         self._grace_s = _GRACE_S
 
     async def run(self) -> bool:
@@ -202,9 +206,11 @@ class _Lane:
         self._news.clear()
 
     async def _fill(self, config: RunConfig, tools: Tools, crew: Crew) -> None:
+        clock = asyncio.get_running_loop().time
         room = crew.chains - len(self._growing)
-        if room <= 0:
+        if room <= 0 or (room * _SHARES < crew.chains and clock() < self._next_claim):
             return
+        self._next_claim = clock() + self._settings.control_s
         taken = await self._ledger.write(
             claims.claim_chains,
             self._run_id,
