@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 
 import psycopg
 from psycopg.types.numeric import Int8BinaryDumper
-from sqlalchemy import Engine, create_engine, make_url
+from sqlalchemy import Engine, create_engine
 from sqlalchemy.exc import DBAPIError, TimeoutError
 from sqlalchemy.orm import Session
 
@@ -72,9 +72,11 @@ class Direct:
 
     def _connection(self) -> psycopg.Connection[tuple[Any, ...]]:
         if self._opened is None or self._opened.closed:
-            url = make_url(_database_url()).set(drivername="postgresql")
-            address = url.render_as_string(hide_password=False)
-            self._opened = psycopg.connect(address, autocommit=True, connect_timeout=_CONNECT_S, application_name=_NAME)
+            # By keywords, as the pool connects: libpq reads some addresses otherwise, and quotes them in its errors.
+            _, address = engine().dialect.create_connect_args(engine().url)
+            self._opened = psycopg.connect(
+                **address, autocommit=True, connect_timeout=_CONNECT_S, application_name=_NAME
+            )
             # By default a number's type depends on its size, and each combination is a statement to prepare.
             self._opened.adapters.register_dumper(int, Int8BinaryDumper)
         return self._opened

@@ -118,11 +118,13 @@ class Slots:
 
     def _drop(self, ended: Callable[[], None]) -> None:
         self.waiting = deque(waiting for waiting in self.waiting if waiting[1] is not ended)
+        now = self._loop.time()
         kept = [end for end in self._ends if end[2] is not ended]
+        self.busy_s -= sum(max(0.0, end[0] - now) for end in self._ends if end[2] is ended)
         self.running -= len(self._ends) - len(kept)
         self._ends = kept
         heapq.heapify(self._ends)
-        self._start(self._loop.time())
+        self._start(now)
 
     def _start(self, now: float) -> None:
         while self.waiting and self.running < self.number:

@@ -16,8 +16,9 @@ _OLDEST_POSTGRES = 150_000  # libpq's number for 15.0
 def check_postgres(url: str) -> None:
     """Raises Unavailable, naming DATABASE_URL, where no usable server answers."""
     try:
-        target = make_url(url).set(drivername="postgresql")
-        with psycopg.connect(target.render_as_string(hide_password=False), connect_timeout=_PATIENCE_S) as connection:
+        target = make_url(url).set(drivername="postgresql+psycopg")
+        _, address = target.get_dialect()().create_connect_args(target)
+        with psycopg.connect(**address, connect_timeout=_PATIENCE_S) as connection:
             version = connection.info.server_version
     except (ArgumentError, psycopg.Error) as error:
         raise _unreachable("DATABASE_URL", "PostgreSQL", error) from error

@@ -21,7 +21,7 @@ _INITDB = (
 _SETTINGS = {
     "listen_addresses": "",
     "unix_socket_permissions": "0700",
-    "max_connections": "200",
+    "max_connections": "500",
     "timezone": "UTC",
     "log_timezone": "UTC",
 }

@@ -90,4 +90,4 @@ def _spread(usage: object, number: int) -> list[tuple[int, int]]:
 
 
 def _count(value: object) -> int:
-    return value if isinstance(value, int) and 0 <= value < 2**31 else 0
+    return value if type(value) is int and 0 <= value < 2**31 else 0

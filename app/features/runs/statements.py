@@ -95,14 +95,14 @@ select 1 from held""")
 # as similar as they like, but not equal.
 SAVE_CHECKED = _by_claim(f"""
 with {_HELD},
+akin as materialized (  -- for all of its rows: planned for one, it would read every sketch of the workspace
+    select chain_id, signature from sketch
+    where bands && %(bands)s::bigint[] and workspace_id = %(workspace_id)s
+),
 compared as (
     select where exists (select from run_benchmark where run_id = %(run_id)s)
     or exists (select from variant where run_id = %(run_id)s and fingerprint = %(fingerprint)s)
-    or exists (
-        select from sketch
-        where bands && %(bands)s::bigint[] and workspace_id = %(workspace_id)s
-        and (chain_id <> %(chain_id)s or signature = %(signature)s)
-    )
+    or exists (select from akin where chain_id <> %(chain_id)s or signature = %(signature)s)
 ),
 stage_of as (
     update variant

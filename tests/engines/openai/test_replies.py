@@ -90,6 +90,7 @@ async def test_more_samples_than_asked_for_are_left_out(server: ModelServer) -> 
         ({"prompt_tokens": 100, "completion_tokens": 10}, [100, 0, 0, 0], [3, 3, 2, 2]),
         ({"prompt_tokens": 100, "completion_tokens": None}, [100, 0, 0, 0], [0, 0, 0, 0]),
         ({"prompt_tokens": -5, "completion_tokens": 1e300}, [0, 0, 0, 0], [0, 0, 0, 0]),
+        ({"prompt_tokens": True, "completion_tokens": 4}, [0, 0, 0, 0], [1, 1, 1, 1]),
         ({}, [0, 0, 0, 0], [0, 0, 0, 0]),
         (None, [0, 0, 0, 0], [0, 0, 0, 0]),
         ("many", [0, 0, 0, 0], [0, 0, 0, 0]),
