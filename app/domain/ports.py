@@ -217,6 +217,17 @@ class Student(Protocol):
         ...
 
 
+class Embedder(Protocol):
+    @property
+    def most(self) -> int:
+        """Texts that one call may hold."""
+        ...
+
+    async def embed(self, texts: Sequence[str]) -> list[list[float]]:
+        """One vector per text, or EngineError and none: finite numbers, not all 0, as many in each."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Load:
     """What a model's servers say of themselves, all together. A request for n samples is n sequences."""
@@ -304,7 +315,7 @@ class Profile:
     weights_gib: float  # GPU memory that the weights alone take
 
     def options(self, role: str) -> Mapping[str, object]:
-        return self.teacher if role == "teacher" else self.student
+        return {"teacher": self.teacher, "student": self.student}.get(role, {})
 
 
 class Engine(Protocol):
@@ -320,6 +331,15 @@ class Engine(Protocol):
     def teacher(self, options: BaseModel, context: EngineContext) -> AbstractAsyncContextManager[Teacher]: ...
 
     def student(self, options: BaseModel, context: EngineContext) -> AbstractAsyncContextManager[Student]: ...
+
+
+@runtime_checkable
+class Embeds(Protocol):
+    """What an engine offers besides whose models turn texts into vectors."""
+
+    EmbedderOptions: ClassVar[type[BaseModel]]
+
+    def embedder(self, options: BaseModel, context: EngineContext) -> AbstractAsyncContextManager[Embedder]: ...
 
 
 # --- Strategies ------------------------------------------------------------------------------------------------

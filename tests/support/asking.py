@@ -1,8 +1,8 @@
-"""Teachers and students that ask one server, with options that suit tests."""
+"""Teachers, students and embedders that ask one server, with options that suit tests."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 
@@ -45,6 +45,12 @@ async def propose(server: ModelServer | str, rng: int = 7, **options: object) ->
 async def attempt(server: ModelServer | str, n: int = 4, rng: int = 7, **options: object) -> list[Reply]:
     async with student(server, **options) as opened:
         return await opened.attempt(replace(ATTEMPT, n=n, rng=rng))
+
+
+async def embed(server: ModelServer | str, texts: Sequence[str], **options: object) -> list[list[float]]:
+    engine = OpenAIEngine()
+    async with engine.embedder(engine.EmbedderOptions(**_options(server, options)), _CONTEXT) as opened:
+        return await opened.embed(texts)
 
 
 def _options(server: ModelServer | str, options: dict[str, object]) -> dict[str, object]:

@@ -7,6 +7,7 @@ answers with the procedural engine, so that the whole path of a language model i
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import json
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -79,7 +80,7 @@ class ModelServer:
             return web.Response(text="<html>It works!</html>", content_type="text/html")
         if fault == "hang_up":
             return _cut_off(request, web.StreamResponse())
-        answer = self._completion(body, await self.model(body), fault)
+        answer = _vectors(body, fault) if "input" in body else self._completion(body, await self.model(body), fault)
         if fault == "trickle":
             response = web.StreamResponse()
             await response.prepare(request)
@@ -132,8 +133,25 @@ class ModelServer:
             "prompt_tokens": len(json.dumps(body).split()),
             "completion_tokens": sum(len(t.split()) for t in texts),
         }
-        name = "another-model" if fault == "wrong_model" else body["model"]
+        name = _name(body, fault)
         return {"id": "x", "object": "chat.completion", "model": name, "choices": choices, "usage": usage}
+
+
+def _name(body: Body, fault: str) -> str:
+    return "another-model" if fault == "wrong_model" else str(body["model"])
+
+
+def _vectors(body: Body, fault: str) -> Body:
+    data = [
+        {"object": "embedding", "index": index, "embedding": vector_of(text)}
+        for index, text in enumerate(body["input"])
+    ]
+    return {"object": "list", "model": _name(body, fault), "data": data}
+
+
+def vector_of(text: str) -> list[float]:
+    """The embedding of a text: equal ones have equal vectors, all others point elsewhere."""
+    return [byte / 128 - 1 for byte in hashlib.sha256(text.encode()).digest()]
 
 
 def _cut_off(request: web.Request, response: web.StreamResponse) -> web.StreamResponse:
@@ -149,6 +167,7 @@ async def serve(model: Model, *, port: int = 0) -> AsyncIterator[ModelServer]:
     app = web.Application(client_max_size=64 << 20)
     app.router.add_post("/v1/chat/completions", server.answer)
     app.router.add_post("/v1/completions", server.answer)
+    app.router.add_post("/v1/embeddings", server.answer)
     app.router.add_get("/metrics", server.tell)
     runner = web.AppRunner(app, shutdown_timeout=0.1)
     await runner.setup()

@@ -21,8 +21,8 @@ _KEY_VARIABLE = Spelled(
 _OPTIONAL = ("temperature", "top_p")
 
 
-class Sampling(BaseModel):
-    """Options that teacher and student share."""
+class Served(BaseModel):
+    """Options of every model behind a server."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -37,6 +37,37 @@ class Sampling(BaseModel):
         default="CAIRN_MODEL_KEY",
         description="Environment variable of the worker that holds the key; the key itself is never stored.",
     )
+    timeout_s: float = Field(
+        default=600.0, gt=0, le=7200, allow_inf_nan=False, description="Seconds after which a request has stalled."
+    )
+
+    @property
+    def endpoints(self) -> tuple[str, ...]:
+        """Base addresses of the servers, without a slash at the end."""
+        raise NotImplementedError
+
+    @property
+    def signed(self) -> str:
+        """The name that answers must carry."""
+        return self.answers_as or self.model
+
+    @property
+    def api_key(self) -> str:
+        """The key, empty without one. Raises EngineError where no HTTP header can carry it."""
+        key = os.environ.get(self.api_key_variable, "").strip()
+        if not (key.isascii() and key.isprintable()):
+            raise EngineError(
+                "unauthorised",
+                f"The key in {self.api_key_variable} holds characters that no HTTP header can carry.",
+                retryable=False,
+                remedy="Set it again, restart the worker, and resume the run.",
+            )
+        return key
+
+
+class Sampling(Served):
+    """Options that teacher and student share."""
+
     temperature: float = Field(default=1.0, ge=0, le=2, allow_inf_nan=False)
     top_p: float = Field(default=1.0, gt=0, le=1, allow_inf_nan=False)
     max_tokens: int = Field(default=8192, ge=1, le=1_000_000, description="Longest reply, thinking included.")
@@ -54,9 +85,6 @@ class Sampling(BaseModel):
     )
     samples_per_request: int = Field(
         default=1024, ge=1, le=1024, description="Most samples asked for at once; 1 for servers that know no `n`."
-    )
-    timeout_s: float = Field(
-        default=600.0, gt=0, le=7200, allow_inf_nan=False, description="Seconds after which a request has stalled."
     )
     concurrency: int = Field(
         default=2048,
@@ -81,27 +109,9 @@ class Sampling(BaseModel):
         return text
 
     @property
-    def endpoints(self) -> tuple[str, ...]:
-        """Base addresses of the servers, without a slash at the end."""
-        raise NotImplementedError
-
-    @property
     def extra(self) -> dict[str, object]:
         fields: dict[str, object] = json.loads(self.extra_body or "{}")
         return fields
-
-    @property
-    def api_key(self) -> str:
-        """The key, empty without one. Raises EngineError where no HTTP header can carry it."""
-        key = os.environ.get(self.api_key_variable, "").strip()
-        if not (key.isascii() and key.isprintable()):
-            raise EngineError(
-                "unauthorised",
-                f"The key in {self.api_key_variable} holds characters that no HTTP header can carry.",
-                retryable=False,
-                remedy="Set it again, restart the worker, and resume the run.",
-            )
-        return key
 
 
 class Answering(Sampling):
@@ -109,6 +119,14 @@ class Answering(Sampling):
 
     prompt: Literal["chat", "plain"] = Field(
         default="chat", description="Base models want `plain`: a text to continue instead of a chat."
+    )
+
+
+class Embedding(Served):
+    """Options of embedders."""
+
+    texts_per_request: int = Field(
+        default=32, ge=1, le=2048, description="Most texts sent at once; some servers take no more than 32."
     )
 
 

@@ -1,4 +1,4 @@
-"""Teachers and students behind servers, all samples of a problem in one request."""
+"""Teachers and students behind servers, all samples of a problem in one request; and embedders."""
 
 from __future__ import annotations
 
@@ -7,8 +7,12 @@ from contextlib import asynccontextmanager
 
 from app.domain.ports import AttemptRequest, Load, ProposalRequest, ServerState, Turns
 from app.domain.problem import Message, Reply
+from app.engines._openai import wire
+from app.engines._openai.endpoint import Endpoint, opened_http
 from app.engines._openai.fleet import Fleet, fleet
-from app.engines._openai.options import Answering, Sampling
+from app.engines._openai.options import Answering, Embedding, Sampling
+
+_BYTES_PER_VECTOR = 1 << 20  # of a body, at most
 
 
 @asynccontextmanager
@@ -22,6 +26,18 @@ async def student_behind(options: Answering) -> AsyncIterator[ServedStudent]:
     plain = options.prompt == "plain"
     async with fleet(options, "completions" if plain else "chat/completions") as servers:
         yield ServedStudent(servers, plain)
+
+
+@asynccontextmanager
+async def embedder_behind(options: Embedding) -> AsyncIterator[ServedEmbedder]:
+    """Behind the first of the addresses."""
+    probe = {"model": options.model, "input": ["1"]}
+    async with opened_http(options) as http:
+        endpoint = Endpoint(http, options.endpoints[0], "embeddings", options, places=1, probe=probe)
+        try:
+            yield ServedEmbedder(endpoint, options)
+        finally:
+            await endpoint.circuit.close()
 
 
 class _Served:
@@ -60,6 +76,21 @@ class ServedStudent(_Served):
         else:
             body = {"messages": _chat(request.messages)}
         return await self._servers.sample(body, request.n, request.rng, str(request.rng))
+
+
+class ServedEmbedder:
+    def __init__(self, endpoint: Endpoint, options: Embedding) -> None:
+        self._endpoint = endpoint
+        self._options = options
+
+    @property
+    def most(self) -> int:
+        return self._options.texts_per_request
+
+    async def embed(self, texts: Sequence[str]) -> list[list[float]]:
+        request = {"model": self._options.model, "input": list(texts)}
+        body = await self._endpoint.post(request, len(texts) * _BYTES_PER_VECTOR)
+        return wire.vectors(body, len(texts), self._options.signed, self._endpoint.key)
 
 
 def _chat(messages: Sequence[Message]) -> list[dict[str, str]]:

@@ -1,4 +1,4 @@
-"""One server: requests, their faults, its circuit and its load."""
+"""One server of a model that is sampled, and its load."""
 
 from __future__ import annotations
 
@@ -11,27 +11,18 @@ import aiohttp
 
 from app.domain.ports import Load, ServerState
 from app.domain.problem import Reply
-from app.engines._openai import reach, wire
-from app.engines._openai.circuit import Circuit
+from app.engines._openai import wire
+from app.engines._openai.endpoint import Endpoint, bounded, opened_http
 from app.engines._openai.metrics import read_load
 from app.engines._openai.options import Sampling
-from app.engines._openai.refusals import excerpt, refusal
 from app.errors import EngineError
 
 T = TypeVar("T")
 
-# A body larger than all its tokens could make it is a server gone wrong, and must not fill our memory.
-_BYTES_PER_TOKEN = 64
-_BYTES_BESIDE = 1 << 20
-_LARGEST_BODY = 256 << 20
-_CHUNK = 1 << 16
-_CONNECT_S = 10.0
-_PROBE = aiohttp.ClientTimeout(total=20.0, connect=_CONNECT_S)
+_BYTES_PER_TOKEN = 64  # of a body, at most
 _LOOK = aiohttp.ClientTimeout(total=5.0)
 # A server without metrics is asked for them again after so long: another may answer there by then.
 _LOOK_AGAIN_S = 60.0
-# Most servers close a connection that is idle for 5 s (uvicorn's default): a request sent at that moment would be lost.
-_KEEP_ALIVE_S = 4.0
 # vLLM derives the seed of sample i as seed + i: seeds of different requests must lie further apart than that. 53 bits
 # in all, since JSON numbers lose digits beyond.
 _SEED_SPACING = 1 << 11
@@ -39,20 +30,13 @@ _SEEDS = 1 << 42
 
 
 class Server:
-    def __init__(self, http: aiohttp.ClientSession, url: str, path: str, options: Sampling, key: str) -> None:
+    def __init__(self, http: aiohttp.ClientSession, url: str, path: str, options: Sampling) -> None:
         self.url = url
         self.under_way = 0  # samples
-        self._http = http
-        self._path = path
         self._options = options
-        self._key = key
-        self._headers = {"Authorization": f"Bearer {key}"} if key else {}
-        self._root = url.removesuffix("/v1")
-        self._places = asyncio.Semaphore(options.concurrency)
         self._most = options.samples_per_request
         self._no_metrics_until = 0.0
         self._load: Load | None = None
-        self.circuit = Circuit(url, self._answers)
         fields: dict[str, object] = {
             "model": options.model,
             "temperature": options.temperature,
@@ -62,10 +46,13 @@ class Server:
             **options.extra,
         }
         self._common = {name: value for name, value in fields.items() if value is not None}
+        prompt = {"prompt": "1"} if path == "completions" else {"messages": [{"role": "user", "content": "1"}]}
+        token = prompt | self._common | {options.max_tokens_field: 1, "n": 1, "seed": 0}
+        self._endpoint = Endpoint(http, url, path, options, places=options.concurrency, probe=token)
 
     @property
     def away(self) -> bool:
-        return self.circuit.is_open
+        return self._endpoint.circuit.is_open
 
     @property
     def state(self) -> ServerState:
@@ -103,8 +90,9 @@ class Server:
         if self.away or clock() < self._no_metrics_until:
             return None
         try:
-            async with self._http.get(f"{self._root}/metrics", timeout=_LOOK, allow_redirects=False) as response:
-                content = await _bounded(response, 0)
+            address = f"{self._endpoint.root}/metrics"
+            async with self._endpoint.http.get(address, timeout=_LOOK, allow_redirects=False) as response:
+                content = await bounded(response, 0)
                 load = read_load(content.decode("utf-8", "replace")) if response.status == 200 else None
         except (aiohttp.ClientError, TimeoutError, EngineError):
             return None  # whether the server is away is for its requests to find out
@@ -113,81 +101,17 @@ class Server:
         return load
 
     async def _request(self, prompt: Mapping[str, object], n: int, seed: int) -> list[Reply]:
-        body = await self._post({**prompt, **self._common, "n": n, "seed": seed}, n)
-        return wire.replies(body, self._options.answers_as or self._options.model, self._key)
+        most = n * self._options.max_tokens * _BYTES_PER_TOKEN
+        body = await self._endpoint.post({**prompt, **self._common, "n": n, "seed": seed}, most)
+        return wire.replies(body, self._options.signed, self._endpoint.key)
 
-    async def _post(self, body: Mapping[str, object], n: int) -> bytes:
-        """The body of a 200. Raises EngineError for all else; also for a redirect, which would take the key along."""
-        url = f"{self.url}/{self._path}"
-        await self.circuit.passage()
-        try:
-            async with (
-                self._places,
-                self._http.post(url, json=body, headers=self._headers, allow_redirects=False) as response,
-            ):
-                content = await _bounded(response, n * self._options.max_tokens)
-                self.circuit.answered()
-                if response.status == 200:
-                    return content
-                raise refusal(
-                    response.status,
-                    content,
-                    key_variable=self._options.api_key_variable,
-                    secret=self._key,
-                    retry_after=response.headers.get("Retry-After", ""),
-                )
-        except aiohttp.ConnectionTimeoutError as error:
-            self.circuit.failed()
-            raise _unreachable(url, f"no connection within {_CONNECT_S:g} s") from error
-        except aiohttp.ClientConnectorError as error:
-            self.circuit.failed()
-            ours = isinstance(error.os_error, PermissionError)  # see reach.py: asking again changes nothing
-            raise _unreachable(url, error.os_error.strerror or str(error.os_error), retryable=not ours) from error
-        except TimeoutError as error:
-            raise EngineError(
-                "stalled",
-                f"No whole answer from {url} within {self._options.timeout_s:g} s.",
-                retryable=True,
-                remedy="Check the server's load; resume the run when it answers, or start one with a longer timeout_s.",
-            ) from error
-        except aiohttp.ClientError as error:
-            self.circuit.failed()
-            raise EngineError(
-                "disconnected",
-                f"The connection to {url} broke: {excerpt(str(error).encode(), self._key)}",
-                retryable=True,
-                remedy="See the server's log; resume the run when it answers again.",
-            ) from error
-
-    async def _answers(self) -> bool:
-        """Whether the server is healthy, where it can tell, and makes one token: a paused vLLM is healthy too."""
-        prompt = {"prompt": "1"} if self._path == "completions" else {"messages": [{"role": "user", "content": "1"}]}
-        body = prompt | self._common | {self._options.max_tokens_field: 1, "n": 1, "seed": 0}
-        try:
-            async with self._http.get(f"{self._root}/health", timeout=_PROBE, allow_redirects=False) as health:
-                if health.status >= 500:
-                    return False
-            async with self._http.post(
-                f"{self.url}/{self._path}", json=body, headers=self._headers, timeout=_PROBE, allow_redirects=False
-            ) as reply:
-                # Whatever else is wrong with it, a request says better.
-                return reply.status < 500 and reply.status not in (408, 429)
-        except (aiohttp.ClientError, TimeoutError):
-            return False
+    async def close(self) -> None:
+        await self._endpoint.circuit.close()
 
 
 def first_seed(rng: int) -> int:
     """Of a request's samples; the others follow it."""
     return (rng % _SEEDS) * _SEED_SPACING
-
-
-def _unreachable(url: str, why: str, *, retryable: bool = True) -> EngineError:
-    return EngineError(
-        "unreachable",
-        f"{url} can't be reached: {why}.",
-        retryable=retryable,
-        remedy="Start the model server and resume; or start a new run with the right base_url.",
-    )
 
 
 async def _all(requests: Iterable[Coroutine[None, None, T]]) -> list[T]:
@@ -203,26 +127,12 @@ async def _all(requests: Iterable[Coroutine[None, None, T]]) -> list[T]:
     return [task.result() for task in tasks]
 
 
-async def _bounded(response: aiohttp.ClientResponse, tokens: int) -> bytes:
-    most = min(_LARGEST_BODY, _BYTES_BESIDE + _BYTES_PER_TOKEN * tokens)
-    chunks, size = [], 0
-    async for chunk in response.content.iter_chunked(_CHUNK):
-        size += len(chunk)
-        if size > most:
-            raise EngineError("nonsense", f"The reply exceeds {most >> 20} MB.", retryable=True)
-        chunks.append(chunk)
-    return b"".join(chunks)
-
-
 @asynccontextmanager
 async def server(url: str, path: str, options: Sampling) -> AsyncIterator[Server]:
     """`path` is where requests go, below `url`. Raises EngineError for a key that no header can carry."""
-    key = options.api_key
-    timeout = aiohttp.ClientTimeout(total=options.timeout_s, connect=_CONNECT_S)
-    connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=_KEEP_ALIVE_S, socket_factory=reach.open_socket)
-    async with aiohttp.ClientSession(timeout=timeout, connector=connector) as http:
-        opened = Server(http, url, path, options, key)
+    async with opened_http(options) as http:
+        opened = Server(http, url, path, options)
         try:
             yield opened
         finally:
-            await opened.circuit.close()
+            await opened.close()

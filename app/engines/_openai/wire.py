@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from typing import Any
 
@@ -17,6 +18,8 @@ _THOUGHT = re.compile(r"\A\s*<think>(.*?)(?:</think>\s*|\Z)", re.DOTALL)
 _THOUGHT_OPENED_BEFORE = re.compile(r"\A(.*?)</think>\s*", re.DOTALL)
 # How servers end a choice that they gave up: no answer of the model.
 _ABANDONED = frozenset({"abort", "error"})
+# What a body of another shape makes its reader raise.
+_MALFORMED = (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError)
 
 
 def replies(body: bytes, model: str, secret: str = "") -> list[Reply]:
@@ -31,13 +34,54 @@ def replies(body: bytes, model: str, secret: str = "") -> list[Reply]:
             raise TypeError("choices and model")
         counts = _spread(data.get("usage"), len(choices))
         found = [_reply(choice, answered_by, *count) for choice, count in zip(choices, counts, strict=True)]
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise EngineError(
-            "nonsense",
-            f"The server's reply is not what the OpenAI API promises: {excerpt(body, secret)}",
-            retryable=True,
-            remedy="Check that base_url ends with the server's /v1, and what answers there.",
-        ) from error
+    except _MALFORMED as error:
+        raise _nonsense(excerpt(body, secret)) from error
+    _check_model(answered_by, model)
+    if any(reply.finish_reason in _ABANDONED for reply in found):
+        raise EngineError("server_error", "The server gave the request up midway.", retryable=True)
+    return found
+
+
+def vectors(body: bytes, count: int, model: str, secret: str = "") -> list[list[float]]:
+    """The `count` embeddings of one response, in the order of their texts. Raises EngineError as `replies` does."""
+    try:
+        data = json.loads(body)
+        if failure := data.get("error"):
+            raise _reported(failure, body, secret)
+        items = sorted(data["data"], key=lambda item: item["index"])
+        answered_by = data["model"]
+        if not isinstance(answered_by, str):
+            raise TypeError("model")
+        if [item["index"] for item in items] != list(range(count)):
+            raise ValueError("index")
+        found = [_vector(item["embedding"]) for item in items]
+        if len({len(vector) for vector in found}) != 1:
+            raise ValueError("lengths")
+    except _MALFORMED as error:
+        told = f"{count} vectors of one length, of finite numbers that are not all 0, were expected"
+        raise _nonsense(f"{told}: {excerpt(body, secret)}") from error
+    _check_model(answered_by, model)
+    return found
+
+
+def _vector(numbers: list[float]) -> list[float]:
+    if not all(type(number) in (float, int) for number in numbers):
+        raise TypeError("embedding")
+    if not 0 < math.hypot(*numbers) < math.inf:  # false for NaN as well
+        raise ValueError("embedding")
+    return numbers
+
+
+def _nonsense(told: str) -> EngineError:
+    return EngineError(
+        "nonsense",
+        f"The server's reply is not what the OpenAI API promises: {told}",
+        retryable=True,
+        remedy="Check that base_url ends with the server's /v1, and what answers there.",
+    )
+
+
+def _check_model(answered_by: str, model: str) -> None:
     if answered_by != model:
         raise EngineError(
             "wrong_model",
@@ -46,9 +90,6 @@ def replies(body: bytes, model: str, secret: str = "") -> list[Reply]:
             remedy="Serve the model under that name and resume; or start a new run with the right `model`, "
             "or with `answers_as` where both names mean the same model.",
         )
-    if any(reply.finish_reason in _ABANDONED for reply in found):
-        raise EngineError("server_error", "The server gave the request up midway.", retryable=True)
-    return found
 
 
 def _reported(failure: object, body: bytes, secret: str) -> EngineError:

@@ -1,4 +1,4 @@
-"""Teachers and students behind one OpenAI-compatible address."""
+"""Teachers, students and embedders behind one OpenAI-compatible address."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from typing import ClassVar
 
 from pydantic import BaseModel
 
-from app.domain.ports import EngineContext, Profile, Student, Teacher
+from app.domain.ports import Embedder, EngineContext, Profile, Student, Teacher
 from app.engines._openai.profiles import PROFILES
-from app.engines._openai.roles import student_behind, teacher_behind
-from app.engines.openai.options import StudentOptions, TeacherOptions
+from app.engines._openai.roles import embedder_behind, student_behind, teacher_behind
+from app.engines.openai.options import EmbedderOptions, StudentOptions, TeacherOptions
 
 
 class OpenAIEngine:
@@ -19,6 +19,7 @@ class OpenAIEngine:
     title: ClassVar[str] = "OpenAI-compatible server"
     TeacherOptions: ClassVar[type[BaseModel]] = TeacherOptions
     StudentOptions: ClassVar[type[BaseModel]] = StudentOptions
+    EmbedderOptions: ClassVar[type[BaseModel]] = EmbedderOptions
     follows_text: ClassVar[bool] = True
     profiles: ClassVar[Mapping[str, Profile]] = PROFILES
 
@@ -27,3 +28,6 @@ class OpenAIEngine:
 
     def student(self, options: BaseModel, context: EngineContext) -> AbstractAsyncContextManager[Student]:  # noqa: ARG002
         return student_behind(StudentOptions.model_validate(options))
+
+    def embedder(self, options: BaseModel, context: EngineContext) -> AbstractAsyncContextManager[Embedder]:  # noqa: ARG002
+        return embedder_behind(EmbedderOptions.model_validate(options))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import BaseModel, Field, HttpUrl, field_validator
 
-from app.engines._openai.options import Answering, Sampling, plain_address
+from app.engines._openai.options import Answering, Embedding, Sampling, plain_address
 
 
 class _Address(BaseModel):
@@ -23,3 +23,7 @@ class TeacherOptions(_Address, Sampling):
 
 class StudentOptions(_Address, Answering):
     """The paper: the same model at low effort, Llama-3.1-8B-Instruct, Qwen3-8B-Base or Qwen2.5-32B."""
+
+
+class EmbedderOptions(_Address, Embedding):
+    """Any model that the server gives embeddings of."""

@@ -12,7 +12,7 @@ from pydantic.fields import FieldInfo
 
 from app import registry
 from app.errors import InvalidForm, InvalidInput
-from app.features.runs.schemas import Caps, EarlyStop, Goal, RunConfig, profile_options
+from app.features.runs.schemas import Caps, EarlyStop, Goal, RunConfig, profile_options, role_options
 
 Values = Mapping[str, str]
 _LISTS = ("environments", "until.bins")
@@ -69,11 +69,9 @@ def _drop_strange_options(role: str, choice: object) -> None:
 
 
 def _schema(role: str, engine: str) -> type[BaseModel] | None:
-    """What an engine takes in a role; None for an engine that does not exist."""
+    """What an engine takes in a role; None for an engine that does not exist, or can't play it."""
     known = registry.engines().get(engine)
-    if known is None:
-        return None
-    return known.TeacherOptions if role == "teacher" else known.StudentOptions
+    return role_options(known, role) if known else None
 
 
 def _put(data: dict[str, object], path: list[str], value: str | list[str]) -> None:

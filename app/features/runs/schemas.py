@@ -11,7 +11,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from app import registry
 from app.domain.difficulty import BROAD, COMPLETE, KEPT, Band
-from app.domain.ports import Engine
+from app.domain.ports import Embeds, Engine
 from app.domain.text import UNSTORABLE, storable
 from app.errors import AppError, InvalidForm, InvalidInput
 from app.messages import by_field
@@ -268,7 +268,11 @@ def typed_choice(role: str, choice: ModelChoice, errors: dict[str, str]) -> Mode
     except AppError as error:
         errors[f"{role}.engine"] = error.message
         return choice
-    schema = engine.TeacherOptions if role == "teacher" else engine.StudentOptions
+    schema = role_options(engine, role)
+    if schema is None:
+        able = [name for name, known in registry.engines().items() if role_options(known, role)]
+        errors[f"{role}.engine"] = f"{engine.title} has no {role}. Choose one of: {', '.join(able)}."
+        return choice
     try:
         settings = profile_options(engine, choice.profile, role)
     except InvalidInput as error:
@@ -276,6 +280,13 @@ def typed_choice(role: str, choice: ModelChoice, errors: dict[str, str]) -> Mode
         return choice
     options = _typed(schema, {**settings, **choice.options}, f"{role}.options", errors)
     return choice.model_copy(update={"options": options, "profile": None})
+
+
+def role_options(engine: Engine, role: str) -> type[BaseModel] | None:
+    """What an engine takes in a role; None for one that it can't play."""
+    if role == "embedder":
+        return engine.EmbedderOptions if isinstance(engine, Embeds) else None
+    return engine.TeacherOptions if role == "teacher" else engine.StudentOptions
 
 
 def profile_options(engine: Engine, name: str | None, role: str) -> Mapping[str, object]:

@@ -5,20 +5,18 @@ from __future__ import annotations
 import hashlib
 import json
 
-from pydantic import BaseModel
-
 from app import audit, registry
 from app.config import settings
 from app.db import Session
 from app.domain.actor import Actor, Role
-from app.errors import Conflict, NotFound
+from app.errors import Conflict, InvalidInput, NotFound
 from app.events import publish
 from app.features.benchmarks.queries import compare_with_all
 from app.features.runs import queries, stages
 from app.features.runs.finish import lock_run
 from app.features.runs.previews import preview_of
 from app.features.runs.prices import prices_of
-from app.features.runs.schemas import ModelChoice, RunConfig
+from app.features.runs.schemas import ModelChoice, RunConfig, role_options
 from app.features.runs.size import size_of
 from app.jobs import LANE, enqueue
 from app.models import LaneSlot, Run
@@ -183,7 +181,9 @@ def known_profile(session: Session, workspace_id: int, role: str, choice: ModelC
 def _spec(role: str, choice: ModelChoice) -> tuple[str, dict[str, object], str]:
     """The model's name, all settings, and their digest."""
     engine = registry.engine(choice.engine)
-    schema: type[BaseModel] = engine.TeacherOptions if role == "teacher" else engine.StudentOptions
+    schema = role_options(engine, role)
+    if schema is None:
+        raise InvalidInput(f"{engine.title} has no {role}.", field=f"{role}.engine", remedy="Choose another engine.")
     options = schema.model_validate(choice.options).model_dump(mode="json")
     spec: dict[str, object] = {
         "engine": choice.engine,

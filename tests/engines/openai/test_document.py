@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from app.engines._openai.profiles import PROFILES
-from app.engines.openai.options import StudentOptions
+from app.engines.openai.options import EmbedderOptions, StudentOptions
 from app.features.runs.schemas import parse
 from app.serving.plan import Plan, ServedModel, parse_plan
 
@@ -33,7 +33,7 @@ def test_examples_are_settings_of_runs_or_models_to_serve(text: str) -> None:
 
 def test_every_option_is_explained() -> None:
     explained = set(re.findall(r"`(\w+)`", " ".join(re.findall(r"^\| (`[^|]*) \|", PAGE, re.MULTILINE))))
-    assert set(StudentOptions.model_fields) <= explained
+    assert {*StudentOptions.model_fields, *EmbedderOptions.model_fields} <= explained
 
 
 def test_every_setting_of_served_models_is_explained() -> None:
