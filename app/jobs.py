@@ -14,6 +14,7 @@ from app.db import Session, after_commit
 from app.errors import Unavailable
 
 CHECK = "benchmarks.check"
+EMBED = "embeddings.lane"
 LANE = "runs.lane"
 RECONCILE = "runs.reconcile"
 REMEASURE = "remeasurements.lane"

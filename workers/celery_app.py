@@ -17,7 +17,7 @@ from app.local import launch
 from workers import shutdown
 
 _WORKER = os.getpid()  # of the process that imports this; those of its pool are forks
-_TASKS = ["workers.benchmarks", "workers.remeasurements", "workers.runs"]
+_TASKS = ["workers.benchmarks", "workers.embeddings", "workers.remeasurements", "workers.runs"]
 
 app = Celery("cairn", broker=settings().redis_url or "", include=_TASKS)
 app.conf.update(

@@ -4,6 +4,7 @@ from app.models.accounts import ApiToken, AuditEvent, Membership, SignInLink, Us
 from app.models.base import Base
 from app.models.benchmarks import BenchmarkItem, BenchmarkSet, Overlap, RunBenchmark, RunCheck
 from app.models.curricula import Curriculum, CurriculumItem, CurriculumVersion, Export
+from app.models.embeddings import Embedding, RunEmbedding
 from app.models.frozen import CREATE as _FROZEN  # noqa: F401 - its triggers belong to the metadata
 from app.models.growths import Growth
 from app.models.remeasurements import Remeasurement, RemeasurementItem
@@ -24,6 +25,7 @@ __all__ = [
     "CurriculumItem",
     "CurriculumVersion",
     "Decision",
+    "Embedding",
     "Event",
     "Export",
     "Growth",
@@ -38,6 +40,7 @@ __all__ = [
     "Run",
     "RunBenchmark",
     "RunCheck",
+    "RunEmbedding",
     "Seed",
     "SeedSet",
     "SignInLink",

@@ -15,12 +15,15 @@ Spent = Annotated[int, mapped_column(BigInteger, default=0, server_default="0")]
 
 
 class ModelProfile(Base):
-    """With what something was proposed or measured: engine, model, sampling. Equal ones share a row by digest."""
+    """With what something was proposed, measured or embedded: engine, model, options.
+
+    Equal ones share a row by digest.
+    """
 
     __tablename__ = "model_profile"
     __table_args__ = (
         UniqueConstraint("workspace_id", "role", "digest"),
-        CheckConstraint("role in ('teacher', 'student')", name="role"),
+        CheckConstraint("role in ('teacher', 'student', 'embedder')", name="role"),
     )
 
     id: Mapped[Key]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 
 @dataclass(frozen=True, slots=True)
@@ -11,7 +12,7 @@ class Spread:
     """The valid variants of one arm, in one environment or (`environment` "") in all.
 
     Distances are over all pairs of the `n`, None for fewer than two. Clusters are counted among the first `counted`;
-    `curve` holds their number among the first one, two, and so on. `constructs` are the kinds of syntax in use.
+    `curve` holds their number among the first one, two, and so on.
     """
 
     arm: str
@@ -19,7 +20,6 @@ class Spread:
     n: int
     mean_distance: float | None
     curve: Sequence[int]
-    constructs: Sequence[str]
 
     @property
     def counted(self) -> int:
@@ -34,6 +34,23 @@ class Spread:
         return self.curve[first - 1] if 0 < first <= self.counted else None
 
 
+S = TypeVar("S", bound=Spread)
+
+
+def comparisons(spreads: Sequence[S]) -> list[tuple[list[S], int]]:
+    """Per environment the spreads of both arms, and among how many variants of each clusters compare."""
+    names = dict.fromkeys(spread.environment for spread in spreads)
+    pairs = [[spread for spread in spreads if spread.environment == name] for name in names]
+    return [(pair, min(spread.counted for spread in pair)) for pair in pairs]
+
+
+@dataclass(frozen=True, slots=True)
+class SyntaxSpread(Spread):
+    """Of programs, by their syntax. `constructs` are the kinds of it in use."""
+
+    constructs: Sequence[str]
+
+
 @dataclass(frozen=True, slots=True)
 class Diversity:
     """What a run has grown by itself; `baseline` is empty where it has none.
@@ -42,13 +59,6 @@ class Diversity:
     """
 
     run_id: int
-    main: Sequence[Spread]
-    baseline: Sequence[Spread]
+    main: Sequence[SyntaxSpread]
+    baseline: Sequence[SyntaxSpread]
     unsketched: int
-
-    @property
-    def comparisons(self) -> list[tuple[list[Spread], int]]:
-        """Per environment the spreads of both arms, and among how many variants of each clusters compare."""
-        names = dict.fromkeys(spread.environment for spread in (*self.main, *self.baseline))
-        pairs = [[s for s in (*self.main, *self.baseline) if s.environment == name] for name in names]
-        return [(pair, min(spread.counted for spread in pair)) for pair in pairs]

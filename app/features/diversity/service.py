@@ -9,7 +9,7 @@ from app.domain.actor import Actor
 from app.domain.diversity import clusters, mean_distance
 from app.errors import NotFound
 from app.features.diversity import queries
-from app.features.diversity.schemas import Diversity, Spread
+from app.features.diversity.schemas import Diversity, SyntaxSpread
 from app.features.runs.arms import ARMS
 
 # Clusters are counted among so many variants: with more the time would grow with their square.
@@ -27,7 +27,7 @@ def diversity(session: Session, actor: Actor, run_id: int) -> Diversity:
     return Diversity(run_id, main, baseline, queries.unsketched(session, run_id))
 
 
-def _spreads(arm: str, rows: Sequence[_Row]) -> list[Spread]:
+def _spreads(arm: str, rows: Sequence[_Row]) -> list[SyntaxSpread]:
     """That of all environments, and of each where there are several."""
     environments = sorted({environment for _, environment, *_ in rows})
     if not environments:
@@ -36,7 +36,7 @@ def _spreads(arm: str, rows: Sequence[_Row]) -> list[Spread]:
     return [_spread(arm, "", rows), *(_spread(arm, name, part) for name, part in parts)]
 
 
-def _spread(arm: str, environment: str, rows: Sequence[_Row]) -> Spread:
+def _spread(arm: str, environment: str, rows: Sequence[_Row]) -> SyntaxSpread:
     signatures = [signature for _, _, signature, _ in rows]
     constructs = sorted({name for *_, names in rows for name in names})
-    return Spread(arm, environment, len(rows), mean_distance(signatures), clusters(signatures[:MOST]), constructs)
+    return SyntaxSpread(arm, environment, len(rows), mean_distance(signatures), clusters(signatures[:MOST]), constructs)

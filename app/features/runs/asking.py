@@ -99,7 +99,7 @@ class Asker:
         if self._stopping.is_set() or self._failed:
             raise Stopped
 
-    async def ask(self, stage: str, request: Callable[[], Awaitable[T]], meter: Meter) -> T:
+    async def ask(self, stage: str, request: Callable[[], Awaitable[T]], meter: Meter | None = None) -> T:
         """The answer. Raises StageFailed when the trouble stays, ContextOverflow, or Stopped.
 
         A lane that ends waits for this: patience that began anew with every lane would have no end.
@@ -113,7 +113,8 @@ class Asker:
                 return await request()
             except (EngineError, SandboxUnavailable) as error:
                 kind = error.kind if isinstance(error, EngineError) else "sandbox"
-                meter.errors += 1
+                if meter is not None:
+                    meter.errors += 1
                 if kind == "context_overflow":
                     await self._tell(stage, kind, error)
                     raise ContextOverflow from error

@@ -15,7 +15,7 @@ from app.db import Session, Writer, execute
 from app.domain.difficulty import Band
 from app.domain.tree import Direction, Place
 from app.features.runs.finish import finish_run_if_done, in_order, lock_run
-from app.models import Chain, Growth, Incident, LaneSlot, Remeasurement, Run, Seed, Variant
+from app.models import Chain, Growth, Incident, LaneSlot, Remeasurement, Run, RunEmbedding, Seed, Variant
 
 # A chain that was under way when its lane died may have killed it. After SUSPECT deaths in a row without any
 # committed progress it is driven alone, so that innocents are told apart; after QUARANTINE it is set aside, visibly.
@@ -355,9 +355,18 @@ def waiting_remeasurements(session: Session) -> list[int]:
     return list(session.execute(waiting).scalars())
 
 
+def waiting_embeddings(session: Session) -> list[int]:
+    """Runs whose variants are to be embedded while nobody does it."""
+    orphaned = or_(RunEmbedding.owner.is_(None), RunEmbedding.lease_expires_at < func.now())
+    waiting = select(RunEmbedding.run_id).where(RunEmbedding.state == "running", orphaned).order_by(RunEmbedding.run_id)
+    return list(session.execute(waiting).scalars())
+
+
 def others_wait(session: Session, run_id: int | None) -> bool:
-    """Whether a run other than `run_id` has chains to drive and too few lanes for them, or measuring waits."""
-    return any(other != run_id for other, _ in free_slots(session)) or bool(waiting_remeasurements(session))
+    """Whether a run other than `run_id` has chains to drive and too few lanes, or measuring or embedding waits."""
+    if any(other != run_id for other, _ in free_slots(session)):
+        return True
+    return bool(waiting_remeasurements(session) or waiting_embeddings(session))
 
 
 def smaller_waits(session: Session, run_id: int, owner: str) -> bool:

@@ -1,11 +1,11 @@
-"""Finds runs, remeasurements and checks that have work and nobody to drive them, whatever was lost on the way."""
+"""Finds runs, remeasurements, embeddings and checks that nobody drives, whatever was lost on the way."""
 
 from __future__ import annotations
 
 from app.db import unit_of_work
 from app.features.benchmarks import checks
 from app.features.runs import claims, queries
-from app.jobs import CHECK, LANE, REMEASURE, enqueue
+from app.jobs import CHECK, EMBED, LANE, REMEASURE, enqueue
 
 
 def reconcile() -> int:
@@ -18,6 +18,8 @@ def reconcile() -> int:
         measuring = claims.waiting_remeasurements(session)
         for remeasurement_id in measuring:
             enqueue(session, REMEASURE, remeasurement_id)
+        for run_id in claims.waiting_embeddings(session):
+            enqueue(session, EMBED, run_id)
         for run_id in checks.waiting(session):
             enqueue(session, CHECK, run_id)
         queries.forget_old_events(session)

@@ -6,7 +6,7 @@ from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
 from app.features.diversity import service
-from app.features.diversity.schemas import Spread
+from app.features.diversity.schemas import SyntaxSpread
 from app.web.deps import ApiActor, Id, Work
 
 router = APIRouter(tags=["runs"])
@@ -27,7 +27,7 @@ class SpreadOut(BaseModel):
     curve: list[int] = Field(description="Clusters among the first one, the first two, and so on.")
 
     @classmethod
-    def of(cls, spread: Spread) -> SpreadOut:
+    def of(cls, spread: SyntaxSpread) -> SpreadOut:
         known = {name: getattr(spread, name) for name in cls.model_fields if name != "environment"}
         return cls.model_validate({**known, "environment": spread.environment or None})
 

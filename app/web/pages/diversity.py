@@ -11,7 +11,7 @@ from starlette.responses import Response
 from app import registry
 from app.errors import NotFound
 from app.features.diversity import service
-from app.features.diversity.schemas import Diversity, Spread
+from app.features.diversity.schemas import Diversity, SyntaxSpread, comparisons
 from app.features.runs import queries
 from app.models import Run
 from app.web import charts
@@ -30,7 +30,7 @@ class DiversityPage:
     run: Run
     found: Diversity
     chart: Accumulation
-    rows: Sequence[tuple[Spread, str, int]]
+    rows: Sequence[tuple[SyntaxSpread, str, int]]
     environments: dict[str, str]
 
 
@@ -53,7 +53,11 @@ def diversity(request: Request, work: Work, member: Member, pages: PagesDep, run
                 for spread in (*found.main[:1], *found.baseline[:1])
             ]
         ),
-        rows=[(spread, _TITLES[spread.arm], equal) for pair, equal in found.comparisons for spread in pair],
+        rows=[
+            (spread, _TITLES[spread.arm], equal)
+            for pair, equal in comparisons([*found.main, *found.baseline])
+            for spread in pair
+        ],
         environments={name: environment.title for name, environment in registry.environments().items()},
     )
     return pages.render(request, "diversity/page.html", context)

@@ -1,4 +1,4 @@
-"""What a server of embeddings gives becomes vectors in the order of their texts, or an error that says what is wrong."""
+"""What a server of embeddings gives becomes vectors in the order of their texts, or an error that names the fault."""
 
 from __future__ import annotations
 
