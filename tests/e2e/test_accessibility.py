@@ -36,6 +36,11 @@ SAMPLES = {
     "/runs": ("/runs", "/runs?state=cancelled", "/runs?state=paused"),
     "/runs/new": ("/runs/new", "/runs/new?from={run_id}"),
     "/runs/{run_id:int}": ("/runs/{run_id}", "/runs/{paused_run_id}", "/runs/{limited_run_id}"),
+    "/runs/{run_id:int}/diversity": (
+        "/runs/{run_id}/diversity",
+        "/runs/{paused_run_id}/diversity",
+        "/runs/{limited_run_id}/diversity",
+    ),
     "/runs/{run_id}/tree": ("/runs/{run_id}/tree", "/runs/{run_id}/tree?node={invalid_id}"),
     "/runs/{run_id}/approve": ("/runs/{run_id}/approve?pick={variant_id}",),
     "/variants/{variant_id}": ("/variants/{variant_id}", "/variants/{invalid_id}"),

@@ -17,16 +17,21 @@ from sqlalchemy import select
 from app.db import Session
 from app.domain.actor import Actor, Role
 from app.domain.difficulty import Tally
+from app.domain.embeddings import pack, text_of
 from app.domain.problem import Problem
 from app.domain.problem_codec import decode_problem, encode_problem
 from app.domain.sketch import bands, sketch
 from app.domain.values import render
+from app.features.embeddings import figures
+from app.features.embeddings import queries as embedded
+from app.features.embeddings.schemas import SPREADS
 from app.models import (
     Attempt,
     BenchmarkItem,
     BenchmarkSet,
     Chain,
     Decision,
+    Embedding,
     Growth,
     Incident,
     Measurement,
@@ -37,6 +42,7 @@ from app.models import (
     RemeasurementItem,
     Run,
     RunBenchmark,
+    RunEmbedding,
     Seed,
     SeedSet,
     Sketch,
@@ -46,6 +52,7 @@ from app.models import (
     Workspace,
 )
 from tests.support.problems import FAMILIES, MERGE, Family, reply_of
+from tests.support.vectors import vector_of
 
 ATTEMPTS = 32
 ENVIRONMENTS = ("induction", "abduction", "deduction", "fuzzing")
@@ -424,6 +431,30 @@ def sketches(session: Session, of: Run) -> None:
             )
         )
     session.flush()
+
+
+def embeddings(session: Session, actor: Actor, of: Run, state: str = "done", error: str = "") -> RunEmbedding:
+    """Vectors of the run's valid variants, by a model of its own: of all when it is done, else of every other one."""
+    model = profile(session, actor, "embedder", "qwen3-embedding")
+    valid = session.query(Variant).where(Variant.run_id == of.id, Variant.problem.is_not(None)).order_by(Variant.id)
+    for made in valid.all()[:: 1 if state == "done" else 2]:
+        vector = pack(vector_of(text_of(decode_problem(made.problem or ""))))
+        session.add(Embedding(profile_id=model.id, variant_id=made.id, workspace_id=made.workspace_id, vector=vector))
+    session.flush()
+    options = {"base_url": "http://gpu-1:8000/v1", "model": model.model}
+    asked = RunEmbedding(
+        run_id=of.id,
+        workspace_id=of.workspace_id,
+        profile_id=model.id,
+        state=state,
+        config={"embedder": {"engine": "openai", "options": options}},
+        error=error,
+    )
+    if state == "done":
+        spreads = figures.spreads(embedded.vectors(session, of.id, model.id))
+        asked.figures = SPREADS.dump_python(spreads, mode="json")
+        asked.finished_at = datetime.now(UTC)
+    return _add(session, asked)
 
 
 def benchmark_set(session: Session, actor: Actor, name: str = "HumanEval") -> BenchmarkSet:

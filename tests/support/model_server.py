@@ -7,7 +7,6 @@ answers with the procedural engine, so that the whole path of a language model i
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import json
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -22,6 +21,7 @@ from app.domain.ports import AttemptRequest, EngineContext, ProposalRequest
 from app.domain.problem import Message
 from app.isolation import open_sandbox
 from tests.support.brief_from_prompt import read_brief, read_view
+from tests.support.vectors import vector_of
 
 Body = dict[str, Any]
 # The texts of all samples of a request. It depends on the request alone, and sample i on `seed` + i, as in vLLM.
@@ -147,11 +147,6 @@ def _vectors(body: Body, fault: str) -> Body:
         for index, text in enumerate(body["input"])
     ]
     return {"object": "list", "model": _name(body, fault), "data": data}
-
-
-def vector_of(text: str) -> list[float]:
-    """The embedding of a text: equal ones have equal vectors, all others point elsewhere."""
-    return [byte / 128 - 1 for byte in hashlib.sha256(text.encode()).digest()]
 
 
 def _cut_off(request: web.Request, response: web.StreamResponse) -> web.StreamResponse:

@@ -67,17 +67,22 @@ def make(session: Session, actor: Actor) -> World:
     builders.growth(session, actor, good[-1], instruction="", state="open")
     remeasurement = builders.remeasurement(session, actor, *good[:9])
     builders.sketches(session, run)
+    builders.grown_chain(session, run, 4)
+    builders.embeddings(session, actor, run)
+    builders.embeddings(session, actor, paused, "paused", "http://gpu-1:8000/v1 can't be reached: Connection refused.")
     benchmark = builders.benchmark_set(session, actor)
     item = builders.benchmark_item(session, benchmark)
     builders.overlap(session, good[-1], item)
     made = curricula.create(session, actor, "First steps", Selection())
     curricula.freeze(session, actor, made.id, 1)
     curricula.new_version(session, actor, made.id)
+    limited = _limited(session, actor)
+    builders.embeddings(session, actor, limited, "running", "The server answered 503: the queue is full")
     return World(
         token=accounts.create_sign_in_link(session, actor),
         run_id=run.id,
         paused_run_id=paused.id,
-        limited_run_id=_limited(session, actor).id,
+        limited_run_id=limited.id,
         variant_id=good[-1].id,
         invalid_id=first.where(Variant.invalid_code.is_not(None)).limit(1).one().id,
         set_id=run.seed_set_id,

@@ -10,7 +10,8 @@ from aiohttp import web
 
 from app.errors import EngineError
 from tests.support.asking import embed
-from tests.support.model_server import ModelServer, vector_of
+from tests.support.model_server import ModelServer
+from tests.support.vectors import vector_of
 
 TEXTS = ["one", "two", "three"]
 

@@ -20,7 +20,8 @@ from app.features.runs import claims, reconcile
 from app.models import AuditEvent, Embedding, RunEmbedding, Variant
 from tests.features.embeddings.conftest import BATCH, VALID, ask, drive, look
 from tests.support import builders
-from tests.support.model_server import ModelServer, vector_of
+from tests.support.model_server import ModelServer
+from tests.support.vectors import vector_of
 
 
 def texts_of(run_id: int) -> dict[int, str]:
