@@ -101,7 +101,7 @@ class Settings(BaseSettings):
     sandbox_libraries: str = Field(
         default="",
         description="Libraries that problems may use besides the standard one, with spaces between: numpy sympy. "
-        "They must be installed; the extra `libraries` has these two.",
+        "They must be installed; Cairn brings numpy, the extra `libraries` sympy.",
     )
     max_upload_mb: int = Field(default=64, ge=1, description="Largest file that an import takes.")
 

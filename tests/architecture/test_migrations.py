@@ -9,7 +9,7 @@ from app.db import unit_of_work
 from app.features.runs.ledger_check import check
 from app.features.runs.statements import SPENT
 from app.migrate import config, revisions, upgrade
-from app.models import Base, Chain, Growth, Run, Variant
+from app.models import Base, Chain, Embedding, Growth, ModelProfile, Run, Variant
 from tests.support import builders
 
 
@@ -29,6 +29,17 @@ def test_migrations_go_down_and_up_again(database: str) -> None:
     assert left == ["alembic_version"]
     upgrade(database)
     assert len(set(revisions(database))) == 1
+
+
+def test_models_that_embed_go_with_their_vectors(database: str) -> None:
+    with unit_of_work() as session:
+        actor = builders.owner(session)
+        builders.embeddings(session, actor, builders.grown_run(session, actor, chains=1))
+    command.downgrade(config(database), "0006")
+    upgrade(database)
+    with unit_of_work() as session:
+        assert {profile.role for profile in session.query(ModelProfile)} == {"teacher", "student"}
+        assert session.query(Embedding).count() == 0
 
 
 def test_a_second_upgrade_changes_nothing(database: str) -> None:

@@ -12,7 +12,7 @@ from app.errors import EngineError
 _OVERFLOW = re.compile(
     r"context.{0,20}(length|window|size)"  # vLLM, SGLang, OpenAI, llama.cpp
     r"|(input|prompt).{0,40}(too long|longer than|exceeds)"  # Anthropic, SGLang
-    r"|input_tokens|inputs. tokens",  # vLLM's `param`; TGI
+    r"|input_tokens|inputs. (tokens|must have less)",  # vLLM's `param`; TGI, TEI
     re.IGNORECASE,
 )
 _LONGEST_EXCERPT = 300

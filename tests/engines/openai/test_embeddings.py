@@ -88,6 +88,12 @@ async def test_faults(server: ModelServer, fault: str, kind: str, retryable: boo
     assert await embed(server, TEXTS) == [vector_of(text) for text in TEXTS]
 
 
+async def test_a_text_that_is_too_long_is_told_apart_in_the_words_of_tei(server: ModelServer) -> None:
+    told = {"message": "Input validation error: `inputs` must have less than 512 tokens. Given: 600", "code": 413}
+    server.faults.append(web.json_response(told, status=413))
+    assert (await _failure(server)).kind == "context_overflow"
+
+
 async def test_the_name_that_answers_carry_may_differ(server: ModelServer) -> None:
     server.faults.append("wrong_model")
     assert await embed(server, TEXTS, answers_as="another-model")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import signal
+import sys
 import threading
 from collections import Counter
 
@@ -124,6 +126,44 @@ async def test_a_lane_that_is_killed_in_the_middle_is_taken_over_and_nothing_is_
     with unit_of_work() as session, pytest.raises(LeaseLost):
         ledger.save(session, killed, {min(batch): vector_of("late")})
     assert kept()[min(batch)] == pack(vector_of(batch[min(batch)]))
+
+
+async def test_a_process_that_is_killed_in_the_middle_of_a_request_costs_that_request_alone(
+    ada: Actor, run: int, server: ModelServer
+) -> None:
+    ask(ada, run, server)
+    code = f"from app.features.embeddings import lane; lane.drive({run}, lambda: False)"
+    lane_process = await asyncio.create_subprocess_exec(sys.executable, "-c", code)
+
+    def kill_at_the_third(_: object) -> bool:
+        if len(server.requests) == 3:
+            lane_process.kill()
+        return True
+
+    server.spares = kill_at_the_third
+    assert await lane_process.wait() == -signal.SIGKILL
+    under_way = Counter(server.requests[2]["input"])
+    assert look(ada, run).embedded == 2 * BATCH
+    expire(run)
+    assert (await drive(ada, run)).state == "done"
+    assert asked_for(server) == Counter(texts_of(run).values()) + under_way
+    assert len(kept()) == VALID
+
+
+async def test_a_lane_gives_way_after_its_slice(
+    ada: Actor, run: int, server: ModelServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lane.settings(), "lane_slice_s", 0)
+    with unit_of_work() as session:
+        other = builders.grown_run(session, ada, chains=1, attempts=False).id
+    ask(ada, other, server)
+    ask(ada, run, server)
+    # It looks around at its own pace, and may be done before it sees that somebody waits.
+    while await asyncio.to_thread(lane.drive, run, lambda: False):
+        pass
+    assert look(ada, run).state == "done"
+    await drive(ada, other)
+    assert asked_for(server) == Counter([*texts_of(run).values(), *texts_of(other).values()])
 
 
 async def test_a_worker_that_ends_leaves_the_rest_to_the_next(
