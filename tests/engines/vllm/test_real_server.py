@@ -1,4 +1,4 @@
-"""Whole runs against a real vLLM on the CPU, with a tiny model of random weights in both roles (`make test-vllm`).
+"""Whole runs against a real vLLM on the CPU, with a tiny model of random weights in all roles (`make test-vllm`).
 
 `CAIRN_TEST_VLLM` names the interpreter that has vLLM. What the model says is noise: nearly every proposal is invalid,
 and that is fine. Here it counts that everything that vLLM does is understood.
@@ -14,6 +14,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -30,7 +31,7 @@ from app.isolation import open_sandbox
 from app.local.ports import free_port
 from app.models import Incident, Variant
 from tests.support import refining
-from tests.support.asking import ATTEMPT, proposal
+from tests.support.asking import ATTEMPT, embed, proposal
 
 pytestmark = pytest.mark.slow
 PYTHON = os.environ.get("CAIRN_TEST_VLLM", "")
@@ -43,18 +44,17 @@ _READY_S = 300.0
 class Server:
     """`vllm serve` in a process group of its own, on a port that stays."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *flags: str) -> None:
         self._folder = folder
+        self._flags = flags
         self._port = free_port(26_000)
         self._process: subprocess.Popen[bytes] | None = None
         self.url = f"http://127.0.0.1:{self._port}/v1"
 
     def start(self) -> None:
-        # A small batch would chunk the prefill, and a seed then ends the CPU engine.
         command = [PYTHON, "-m", "vllm.entrypoints.openai.api_server", "--model", str(self._folder)]
         command += ["--served-model-name", "teacher", "student", "--host", "127.0.0.1", "--port", str(self._port)]
-        command += ["--max-model-len", "16384", "--max-num-seqs", "64", "--max-num-batched-tokens", "65536"]
-        command += ["--enforce-eager", "--reasoning-parser", "qwen3"]
+        command += ["--enforce-eager", *self._flags]
         variables = {"VLLM_CPU_KVCACHE_SPACE": "1", "VLLM_HTTP_TIMEOUT_KEEP_ALIVE": "120", "VLLM_NO_USAGE_STATS": "1"}
         with (self._folder / "server.log").open("ab") as log:
             self._process = subprocess.Popen(
@@ -85,18 +85,30 @@ class Server:
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     if not PYTHON:
         pytest.fail("CAIRN_TEST_VLLM must name an interpreter that has vLLM; `make test-vllm` sets one up.")
     folder = tmp_path_factory.mktemp("model")
     subprocess.run([PYTHON, MODEL_MAKER, folder], check=True, capture_output=True)
-    running = Server(folder)
+    return folder
+
+
+@contextmanager
+def _serving(running: Server) -> Iterator[Server]:
     running.start()
     try:
         running.wait_until_healthy()
         yield running
     finally:
         running.kill()
+
+
+@pytest.fixture(scope="module")
+def server(model: Path) -> Iterator[Server]:
+    # A small batch would chunk the prefill, and a seed then ends the CPU engine.
+    flags = ["--max-model-len", "16384", "--max-num-seqs", "64", "--max-num-batched-tokens", "65536"]
+    with _serving(Server(model, *flags, "--reasoning-parser", "qwen3")) as running:
+        yield running
 
 
 def _options(server: Server, **more: object) -> dict[str, object]:
@@ -233,3 +245,13 @@ def _incidents(run_id: int) -> set[tuple[str, str]]:
     with unit_of_work() as session:
         rows = session.execute(select(Incident.stage, Incident.kind).where(Incident.run_id == run_id))
         return {(stage, kind) for stage, kind in rows}
+
+
+async def test_embeddings_stand_in_the_order_of_their_texts_and_long_ones_are_told_apart(model: Path) -> None:
+    with _serving(Server(model, "--max-model-len", "512", "--runner", "pooling", "--convert", "embed")) as server:
+        found = await embed(server.url, ["one", "two", "one"], model="student", answers_as="teacher", timeout_s=300)
+        assert found[0] == pytest.approx(found[2])
+        assert found[0] != pytest.approx(found[1])
+        with pytest.raises(EngineError) as raised:
+            await embed(server.url, ["one", "two " * 2000], model="student", answers_as="teacher", timeout_s=300)
+    assert raised.value.kind == "context_overflow"
