@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import resource
 import signal
 import sys
 
@@ -17,6 +18,7 @@ from app.local import launch
 from workers import shutdown
 
 _WORKER = os.getpid()  # of the process that imports this; those of its pool are forks
+_FILES = 65536
 _TASKS = ["workers.benchmarks", "workers.embeddings", "workers.remeasurements", "workers.runs"]
 
 app = Celery("cairn", broker=settings().redis_url or "", include=_TASKS)
@@ -63,6 +65,15 @@ def _refuse_weak_isolation(**_: object) -> None:
 def _end_with_worker(**_: object) -> None:
     """What a worker forked would wait for work, or tick, for ever once the worker was killed."""
     launch.end_with_parent(signal.SIGKILL, _WORKER)
+
+
+@signals.worker_process_init.connect
+def _allow_many_connections(**_: object) -> None:
+    """A lane has one for each request under way; many systems allow a process 1024 files unless it asks for more."""
+    now, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _FILES if most == resource.RLIM_INFINITY else min(_FILES, most)
+    if resource.RLIM_INFINITY != now < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, most))
 
 
 @signals.worker_shutting_down.connect

@@ -87,7 +87,7 @@ class Sampling(Served):
         default=1024, ge=1, le=1024, description="Most samples asked for at once; 1 for servers that know no `n`."
     )
     concurrency: int = Field(
-        default=2048,
+        default=8192,
         ge=1,
         le=65536,
         description="Most samples under way at once, per lane; a lane stays below it where the server shows that it "

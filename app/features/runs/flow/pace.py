@@ -2,7 +2,8 @@
 
 Every lane adapts by itself. All lanes of all runs see the same servers and take the same turns: each grows by the same
 small step while there is room, and gives up the same share when there is none. Such shares become equal (Chiu and Jain,
-1989, on additive increase and multiplicative decrease), so that lanes need not speak with one another.
+1989, on additive increase and multiplicative decrease), so that lanes need not speak with one another. Only where a
+server's slots stand empty is there nothing to share, and each takes what it can.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ SLOW = 2.5
 class Change(Enum):
     """What to do with the limit; CUT for trouble, DRAIN for too much of a good thing."""
 
+    DOUBLE = "double"
     GROW = "grow"
     HOLD = "hold"
     DRAIN = "drain"
@@ -39,6 +41,10 @@ def by_load(load: Load, preempted_before: int) -> Change:
         return Change.CUT
     if load.cache > TIGHT or load.waiting > QUEUE * load.running:
         return Change.DRAIN
+    if not load.waiting and load.cache < TIGHT / 2:
+        # Slots stand empty. It may be that the lane holds places for the last samples of many requests, or that
+        # another lane left; step by step it would take minutes to fill them.
+        return Change.DOUBLE
     return Change.GROW if load.cache < ROOMY else Change.HOLD
 
 
@@ -48,6 +54,7 @@ class Answers:
 
     fresh: int = 0  # good answers since the limit last grew
     overloaded: int = 0  # refusals since the last look
+    _doubling: bool = True  # until the first sign of too much
     _good: int = 0
     _seconds_per_token: float = 0.0
     _best: float = 0.0
@@ -63,6 +70,11 @@ class Answers:
 
     def look(self, requests: int) -> Change:
         """What they ask for, when `requests` are under way at most: only their answers show how a growth is borne."""
+        change = self._asked_for(requests)
+        self._doubling = self._doubling and change in (Change.GROW, Change.HOLD)
+        return Change.DOUBLE if self._doubling and change is Change.GROW else change
+
+    def _asked_for(self, requests: int) -> Change:
         overloaded, self.overloaded = self.overloaded, 0
         if overloaded:
             return Change.CUT
@@ -76,18 +88,19 @@ class Answers:
 
 @dataclass(slots=True)
 class Pace:
-    """The limit of one role in one lane. It doubles until the first sign of too much, then grows step by step."""
+    """The limit of one role in one lane."""
 
     limit: int
     step: int  # the sequences of one usual request
     ceiling: int
-    doubling: bool = True
+    settling: bool = True  # before the first sign of too much, and while it doubles: it is far from what it will be
 
     def turn(self, change: Change, used: int, *, full: bool) -> None:
         """Grows only while the limit holds requests back, and shrinks only once an earlier shrinking took effect."""
-        if change is Change.GROW:
+        doubles = change is Change.DOUBLE and full
+        self.settling = doubles or (self.settling and change in (Change.DOUBLE, Change.GROW, Change.HOLD))
+        if change in (Change.DOUBLE, Change.GROW):
             if full:
-                self.limit = min(self.ceiling, self.limit + (self.limit if self.doubling else self.step))
+                self.limit = min(self.ceiling, self.limit + (self.limit if doubles else self.step))
         elif change is not Change.HOLD and used <= self.limit:
-            self.doubling = False
             self.limit = max(min(self.step, self.ceiling), int(self.limit * _SHARES[change]))

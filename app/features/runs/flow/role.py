@@ -51,8 +51,8 @@ class Role:
 
     @property
     def settling(self) -> bool:
-        """Whether the first sign of too much is still to come."""
-        return self._pace.doubling
+        """Whether its limit is far from what it will be."""
+        return self._pace.settling
 
     @asynccontextmanager
     async def hold(self, places: int) -> AsyncIterator[None]:
