@@ -75,12 +75,9 @@ def claim(session: Session, remeasurement_id: int, owner: str) -> Claim | None:
     return taken
 
 
-def renew(session: Session, claim: Claim) -> bool:
-    """Extends the lease; False where it is lost, or the request was paused or cancelled."""
-    held = session.execute(
-        update(Remeasurement).where(*_mine(claim)).values(lease_expires_at=_until()).returning(Remeasurement.id)
-    )
-    return held.scalar() is not None
+def renew(session: Session, claim: Claim) -> None:
+    """Raises LeaseLost where it is another's, or the request was paused or cancelled."""
+    _write(session, claim, lease_expires_at=_until())
 
 
 def release(session: Session, claim: Claim) -> None:
@@ -176,10 +173,12 @@ def _measured_by(claim: Claim, variant_id: int) -> ColumnElement[bool]:
 
 def _fence(session: Session, claim: Claim) -> None:
     """Holds the request's row. Progress clears the suspicion that it kills its worker."""
-    held = session.execute(
-        update(Remeasurement).where(*_mine(claim)).values(deaths=0).returning(Remeasurement.id)
-    ).scalar()
-    if held is None:
+    _write(session, claim, deaths=0)
+
+
+def _write(session: Session, claim: Claim, **values: object) -> None:
+    held = session.execute(update(Remeasurement).where(*_mine(claim)).values(**values).returning(Remeasurement.id))
+    if held.scalar() is None:
         raise LeaseLost(f"Remeasurement {claim.id} was paused or cancelled, or is driven by another lane.")
 
 

@@ -10,6 +10,7 @@ from collections import Counter
 
 import pytest
 
+from app.config import settings
 from app.db import unit_of_work
 from app.domain.actor import Actor, Role
 from app.domain.embeddings import pack, text_of
@@ -18,7 +19,7 @@ from app.errors import Conflict, EngineError, Forbidden, InvalidForm, LeaseLost,
 from app.features.embeddings import lane, ledger, service
 from app.features.embeddings.ledger import Claim
 from app.features.embeddings.schemas import parse
-from app.features.runs import claims, reconcile
+from app.features.runs import claims, driving, reconcile
 from app.models import AuditEvent, Embedding, RunEmbedding, Variant
 from tests.features.embeddings.conftest import BATCH, VALID, ask, drive, look
 from tests.support import builders
@@ -153,7 +154,7 @@ async def test_a_process_that_is_killed_in_the_middle_of_a_request_costs_that_re
 async def test_a_lane_gives_way_after_its_slice(
     ada: Actor, run: int, server: ModelServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(lane.settings(), "lane_slice_s", 0)
+    monkeypatch.setattr(settings(), "lane_slice_s", 0)
     with unit_of_work() as session:
         other = builders.grown_run(session, ada, chains=1, attempts=False).id
     ask(ada, other, server)
@@ -169,7 +170,7 @@ async def test_a_lane_gives_way_after_its_slice(
 async def test_a_worker_that_ends_leaves_the_rest_to_the_next(
     ada: Actor, run: int, server: ModelServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(lane, "_GRACE_S", 3600)  # the request under way comes to its end
+    monkeypatch.setattr(driving, "_GRACE_S", 3600)  # the request under way comes to its end
     ask(ada, run, server)
     asked = threading.Event()
 
@@ -215,7 +216,7 @@ async def test_passing_trouble_changes_nothing(ada: Actor, run: int, server: Mod
 async def test_trouble_that_stays_pauses_and_says_why(
     ada: Actor, run: int, server: ModelServer, monkeypatch: pytest.MonkeyPatch, fault: str, says: str
 ) -> None:
-    monkeypatch.setattr(lane.settings(), "retry_for_s", 0)
+    monkeypatch.setattr(settings(), "retry_for_s", 0)
     ask(ada, run, server)
     server.failing = fault
     paused = await drive(ada, run)

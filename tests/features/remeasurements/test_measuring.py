@@ -120,8 +120,8 @@ def test_a_lane_that_lost_its_claim_writes_nothing_more(ask: Ask) -> None:
         ledger.save_attempts(session, late, variant_id, "hash", [])
     with unit_of_work() as session, pytest.raises(LeaseLost):
         ledger.set_aside(session, late, variant_id, "too_long")
-    with unit_of_work() as session:
-        assert not ledger.renew(session, late)
+    with unit_of_work() as session, pytest.raises(LeaseLost):
+        ledger.renew(session, late)
 
 
 def test_a_lane_that_died_between_attempts_and_verdicts_is_taken_over(ask: Ask) -> None:
@@ -151,9 +151,9 @@ def test_pause_resume_and_cancel(ask: Ask, ada: Actor) -> None:
     held = claim(asked)
     with unit_of_work() as session:
         assert service.pause(session, ada, asked.id).state == "paused"
-    with unit_of_work() as session:
-        assert held is not None
-        assert not ledger.renew(session, held), "whoever drives it is fenced off"
+    assert held is not None
+    with unit_of_work() as session, pytest.raises(LeaseLost):
+        ledger.renew(session, held)
     assert claim(asked) is None
     with unit_of_work() as session, pytest.raises(Conflict, match="paused by now"):
         service.pause(session, ada, asked.id)
