@@ -223,6 +223,11 @@ class Embedder(Protocol):
         """Texts that one call may hold."""
         ...
 
+    @property
+    def at_once(self) -> int:
+        """Calls that are worth making at the same time."""
+        ...
+
     async def embed(self, texts: Sequence[str]) -> list[list[float]]:
         """One vector per text, or EngineError and none: finite numbers, not all 0, as many in each."""
         ...

@@ -25,8 +25,8 @@ class Embedding(Base):
 class RunEmbedding(Base):
     """The last request to embed a run's variants. `config` is its EmbedConfig, `figures` what came of it.
 
-    Whoever drives it holds a lease; one that died is followed by another, which embeds what is left. `error` is the
-    trouble that it met last, or that it paused of.
+    Whoever drives it holds a lease; one that died is followed by another, which embeds what is left. `deaths` counts
+    those in a row that embedded nothing. `error` is the trouble that it met last, or that it paused of by itself.
     """
 
     __tablename__ = "run_embedding"
@@ -42,6 +42,7 @@ class RunEmbedding(Base):
     config: Mapped[dict[str, object]]
     figures: Mapped[list[dict[str, object]] | None] = mapped_column(JSONB(none_as_null=True))
     error: Mapped[str] = mapped_column(default="")
+    deaths: Mapped[int] = mapped_column(default=0)
     owner: Mapped[str | None]
     lease_expires_at: Mapped[datetime | None]
     started_at: Mapped[Now]

@@ -88,7 +88,23 @@ def test_while_it_runs_the_page_says_how_far_it_is(page: Visitor, run: Run, ada:
     assert f"{told['embedded']} of {told['valid']} variants" in text
     assert "It is tried again: The server answered 503: the queue is full" in text
     assert 'hx-trigger="every 2s"' in text
-    assert "<form" not in text
+    assert 'name="embedder' not in text
+
+
+def test_pausing_by_form_and_over_http(page: Visitor, client: Visitor, run: Run, ada: Actor) -> None:
+    state(ada, run, "running")
+    text = page.get(diversity(run)).text
+    assert f'action="{diversity(run)}/pause"' in text
+    answer = page.submit(f"{diversity(run)}/pause", {})
+    assert (answer.status_code, answer.headers["location"]) == (303, f"{diversity(run)}#embeddings")
+    text = page.get(diversity(run)).text
+    assert "Paused. 17 of 34 variants are embedded." in text
+    assert ">Go on</button>" in text
+    with unit_of_work() as session:
+        assert session.query(AuditEvent).where(AuditEvent.action == "run.embedding_paused").count() == 1
+    assert client.post(f"{api(run)}/pause").status_code == 409
+    assert client.post(api(run), json=EMBEDDER).json()["state"] == "running"
+    assert client.post(f"{api(run)}/pause").json()["state"] == "paused"
 
 
 def test_trouble_that_stays_is_told_with_the_form_as_it_was_sent(page: Visitor, run: Run, ada: Actor) -> None:
@@ -178,6 +194,7 @@ def test_viewers_look_and_do_not_ask(
     assert "a member of the workspace can" in text
     assert 'name="embedder' not in text
     assert browser.submit(diversity(run), TYPED).status_code == 403
+    assert browser.submit(f"{diversity(run)}/pause", {}).status_code == 403
     reader = Visitor(application, token)
     assert reader.get(api(run)).status_code == 200
     assert reader.post(api(run), json=EMBEDDER).status_code == 403
@@ -190,5 +207,6 @@ def test_another_workspace_knows_of_nothing(page: Visitor, client: Visitor) -> N
     assert client.get(api(strange)).status_code == 404
     assert client.post(api(strange), json=EMBEDDER).status_code == 404
     assert page.submit(diversity(strange), TYPED).status_code == 404
+    assert client.post(f"{api(strange)}/pause").status_code == 404
     with unit_of_work() as session:
         assert session.get(RunEmbedding, strange.id) is None

@@ -13,6 +13,7 @@ from app.engines._openai.fleet import Fleet, fleet
 from app.engines._openai.options import Answering, Embedding, Sampling
 
 _BYTES_PER_VECTOR = 1 << 20  # of a body, at most
+_AT_ONCE = 8  # requests for embeddings: of 32 texts each they are as many as vLLM takes at once by default
 
 
 @asynccontextmanager
@@ -33,7 +34,7 @@ async def embedder_behind(options: Embedding) -> AsyncIterator[ServedEmbedder]:
     """Behind the first of the addresses."""
     probe = {"model": options.model, "input": ["1"]}
     async with opened_http(options) as http:
-        endpoint = Endpoint(http, options.endpoints[0], "embeddings", options, places=1, probe=probe)
+        endpoint = Endpoint(http, options.endpoints[0], "embeddings", options, places=_AT_ONCE, probe=probe)
         try:
             yield ServedEmbedder(endpoint, options)
         finally:
@@ -86,6 +87,10 @@ class ServedEmbedder:
     @property
     def most(self) -> int:
         return self._options.texts_per_request
+
+    @property
+    def at_once(self) -> int:
+        return _AT_ONCE
 
     async def embed(self, texts: Sequence[str]) -> list[list[float]]:
         request = {"model": self._options.model, "input": list(texts)}

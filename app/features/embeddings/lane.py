@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 from pydantic import ValidationError
 
@@ -16,6 +16,7 @@ from app.features.embeddings import figures, ledger, queries
 from app.features.embeddings.ledger import Claim
 from app.features.runs.asking import Asker, ContextOverflow, Patience
 from app.features.runs.driving import RequestLane
+from app.features.runs.flow.limiter import Stopped
 from app.isolation import open_sandbox
 from app.messages import by_field
 
@@ -36,12 +37,27 @@ class _Lane(RequestLane[Claim]):
         patience = Patience(self.settings.retry_pause_s, self.settings.retry_for_s)
         asker = Asker(tell, patience, self.stopping)
         async with _opened(claim) as embedder:
-            while batch := await self.ledger.write(ledger.next_batch, claim, embedder.most):
-                vectors = await _vectors(asker, embedder, list(batch.values()))
-                await self.ledger.write(ledger.save, claim, dict(zip(batch, vectors, strict=True)))
+            while missing := await self.ledger.write(queries.missing, claim.run_id, claim.profile_id):
+                asker.go_on()
+                await self._embed(claim, embedder, asker, missing)
         rows = await self.ledger.write(queries.vectors, claim.run_id, claim.profile_id)
         found = await asyncio.to_thread(figures.spreads, rows)
         await self.ledger.write(ledger.finish, claim, found)
+
+    async def _embed(self, claim: Claim, embedder: Embedder, asker: Asker, variant_ids: Sequence[int]) -> None:
+        """All of them, or as many as there is time for; several batches at once."""
+        batches = (variant_ids[start : start + embedder.most] for start in range(0, len(variant_ids), embedder.most))
+
+        async def one_after_the_other() -> None:
+            with suppress(Stopped):
+                for batch in batches:
+                    texts = await self.ledger.write(queries.texts, batch)
+                    vectors = await _vectors(asker, embedder, list(texts.values()))
+                    await self.ledger.write(ledger.save, claim, dict(zip(texts, vectors, strict=True)))
+
+        async with asyncio.TaskGroup() as group:
+            for _ in range(embedder.at_once):
+                group.create_task(one_after_the_other())
 
 
 @asynccontextmanager
@@ -61,6 +77,8 @@ async def _opened(claim: Claim) -> AsyncIterator[Embedder]:
 
 async def _vectors(asker: Asker, embedder: Embedder, texts: Sequence[str]) -> list[list[float] | None]:
     """None for a text that does not fit into the model's context; those beside it are asked for without it."""
+    if not texts:
+        return []
     try:
         return list(await asker.ask("embedding", lambda: embedder.embed(texts)))
     except ContextOverflow:

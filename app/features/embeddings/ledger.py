@@ -9,17 +9,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, and_, func, or_, select, update
+from sqlalchemy import ColumnElement, and_, case, func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from app.config import settings
 from app.db import Session
-from app.domain.embeddings import pack, text_of
-from app.domain.problem_codec import decode_problem
+from app.domain.embeddings import pack
 from app.errors import EngineError, LeaseLost
-from app.features.embeddings.queries import VALID
 from app.features.embeddings.schemas import SPREADS, EmbedConfig, EmbeddingSpread
-from app.models import Embedding, RunEmbedding, Variant
+from app.features.runs.claims import QUARANTINE
+from app.models import Embedding, RunEmbedding
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +30,9 @@ class Claim:
     owner: str
     profile_id: int
     config: EmbedConfig
+
+
+_LEFT = {"owner": None, "lease_expires_at": None, "deaths": 0}
 
 
 def _until() -> ColumnElement[datetime]:
@@ -45,10 +47,9 @@ def start(session: Session, workspace_id: int, run_id: int, profile_id: int, con
         "config": config.model_dump(mode="json"),
         "figures": None,
         "error": "",
-        "owner": None,
-        "lease_expires_at": None,
         "started_at": func.now(),
         "finished_at": None,
+        **_LEFT,
     }
     added = insert(RunEmbedding).values(run_id=run_id, workspace_id=workspace_id, **asked)
     begun = session.execute(
@@ -62,17 +63,22 @@ def start(session: Session, workspace_id: int, run_id: int, profile_id: int, con
 
 
 def claim(session: Session, run_id: int, owner: str) -> Claim | None:
-    """None where there is nothing to drive, or somebody does."""
+    """None where there is nothing to drive, or somebody does. One that kills its worker again and again pauses."""
     orphaned = or_(RunEmbedding.owner.is_(None), RunEmbedding.lease_expires_at < func.now())
+    deaths = case((RunEmbedding.owner.is_not(None), RunEmbedding.deaths + 1), else_=RunEmbedding.deaths)
     row = session.execute(
         update(RunEmbedding)
         .where(RunEmbedding.run_id == run_id, RunEmbedding.state == "running", orphaned)
-        .values(owner=owner, lease_expires_at=_until())
+        .values(owner=owner, lease_expires_at=_until(), deaths=deaths)
         .returning(RunEmbedding)
     ).scalar()
     if row is None:
         return None
-    return Claim(run_id, row.workspace_id, owner, row.profile_id, EmbedConfig.model_validate(row.config))
+    taken = Claim(run_id, row.workspace_id, owner, row.profile_id, EmbedConfig.model_validate(row.config))
+    if row.deaths >= QUARANTINE:
+        pause(session, taken, f"The worker died {QUARANTINE} times in a row while it embedded.")
+        return None
+    return taken
 
 
 def _mine(claim: Claim) -> ColumnElement[bool]:
@@ -83,7 +89,7 @@ def _write(session: Session, claim: Claim, **values: object) -> None:
     """Raises LeaseLost."""
     held = session.execute(update(RunEmbedding).where(_mine(claim)).values(**values).returning(RunEmbedding.run_id))
     if held.scalar() is None:
-        raise LeaseLost(f"The embedding of run {claim.run_id} is driven by another lane, or was asked for anew.")
+        raise LeaseLost(f"The embedding of run {claim.run_id} was paused or asked for anew, or is another lane's.")
 
 
 def renew(session: Session, claim: Claim) -> None:
@@ -102,26 +108,23 @@ def tell(session: Session, claim: Claim, error: str) -> None:
 
 def pause(session: Session, claim: Claim, error: str) -> None:
     """Trouble that stays: it goes on when somebody asks again. Nothing happens where the lease is lost."""
-    session.execute(
-        update(RunEmbedding).where(_mine(claim)).values(state="paused", error=error, owner=None, lease_expires_at=None)
-    )
+    session.execute(update(RunEmbedding).where(_mine(claim)).values(state="paused", error=error, **_LEFT))
 
 
-def next_batch(session: Session, claim: Claim, most: int) -> dict[int, str]:
-    """Ids and texts of variants that the model was not given yet."""
-    rows = session.execute(
-        select(Variant.id, Variant.problem)
-        .outerjoin(Embedding, and_(Embedding.variant_id == Variant.id, Embedding.profile_id == claim.profile_id))
-        .where(Variant.run_id == claim.run_id, VALID, Embedding.variant_id.is_(None))
-        .order_by(Variant.id)
-        .limit(most)
+def stop(session: Session, run_id: int) -> bool:
+    """Pauses it, whoever drives it; False where it is not under way."""
+    stopped = session.execute(
+        update(RunEmbedding)
+        .where(RunEmbedding.run_id == run_id, RunEmbedding.state == "running")
+        .values(state="paused", error="", **_LEFT)
+        .returning(RunEmbedding.run_id)
     )
-    return {variant_id: text_of(decode_problem(problem)) for variant_id, problem in rows if problem is not None}
+    return stopped.scalar() is not None
 
 
 def save(session: Session, claim: Claim, found: Mapping[int, Sequence[float] | None]) -> None:
     """Raises LeaseLost, and EngineError for vectors of another length than the model gave before."""
-    _write(session, claim, error="", lease_expires_at=_until())
+    _write(session, claim, error="", lease_expires_at=_until(), deaths=0)
     packed = {variant_id: pack(vector) if vector is not None else None for variant_id, vector in found.items()}
     size = session.execute(
         select(func.octet_length(Embedding.vector))
@@ -146,13 +149,4 @@ def save(session: Session, claim: Claim, found: Mapping[int, Sequence[float] | N
 def finish(session: Session, claim: Claim, spreads: list[EmbeddingSpread]) -> None:
     """Raises LeaseLost."""
     figures = SPREADS.dump_python(spreads, mode="json")
-    _write(
-        session,
-        claim,
-        state="done",
-        figures=figures,
-        error="",
-        owner=None,
-        lease_expires_at=None,
-        finished_at=func.now(),
-    )
+    _write(session, claim, state="done", figures=figures, error="", finished_at=func.now(), **_LEFT)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from sqlalchemy import and_, func, select
 
 from app.db import Session
+from app.domain.embeddings import text_of
+from app.domain.problem_codec import decode_problem
 from app.features.chains.headlines import headline
 from app.features.embeddings.schemas import SPREADS, Place, RunEmbeddings
 from app.models import Chain, Embedding, ModelProfile, Run, RunEmbedding, Variant
@@ -63,6 +65,23 @@ def _counts(session: Session, run_id: int, profile_id: int | None) -> tuple[int,
         .where(Variant.run_id == run_id, VALID)
     ).one()
     return row[0], row[1], row[2]
+
+
+def missing(session: Session, run_id: int, profile_id: int) -> list[int]:
+    """Ids of the valid variants that the model was not given yet."""
+    rows = session.execute(
+        select(Variant.id)
+        .outerjoin(Embedding, and_(Embedding.variant_id == Variant.id, Embedding.profile_id == profile_id))
+        .where(Variant.run_id == run_id, VALID, Embedding.variant_id.is_(None))
+        .order_by(Variant.id)
+    )
+    return list(rows.scalars())
+
+
+def texts(session: Session, variant_ids: Sequence[int]) -> dict[int, str]:
+    """What a model is given of each that is valid still."""
+    rows = session.execute(select(Variant.id, Variant.problem).where(Variant.id.in_(variant_ids), VALID))
+    return {variant_id: text_of(decode_problem(problem)) for variant_id, problem in rows if problem is not None}
 
 
 def vectors(session: Session, run_id: int, profile_id: int) -> list[Embedded]:

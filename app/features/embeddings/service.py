@@ -29,6 +29,22 @@ def start(session: Session, actor: Actor, run_id: int, config: EmbedConfig) -> R
     return embeddings(session, actor, run_id)
 
 
+def pause(session: Session, actor: Actor, run_id: int) -> RunEmbeddings:
+    """What is embedded stays; asking again goes on.
+
+    Raises NotFound, Conflict unless it is under way, and Forbidden below the role member.
+    """
+    actor.require(Role.MEMBER)
+    embeddings(session, actor, run_id)
+    if not ledger.stop(session, run_id):
+        raise Conflict(
+            "Nothing of this run is being embedded by now.",
+            remedy="Reload the page to see where it stands; nothing was changed.",
+        )
+    audit.record(session, actor, "run.embedding_paused", f"runs/{run_id}")
+    return embeddings(session, actor, run_id)
+
+
 def embeddings(session: Session, actor: Actor, run_id: int) -> RunEmbeddings:
     """Raises NotFound."""
     found = queries.of_run(session, actor.workspace_id, run_id)

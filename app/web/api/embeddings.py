@@ -56,7 +56,7 @@ class EmbeddingsOut(BaseModel):
 
     run_id: int
     state: Literal["running", "paused", "done"] | None = Field(description="null: nobody asked for it.")
-    error: str = Field(description="The trouble that it met last, or paused of. Ask again to go on.")
+    error: str = Field(description="The trouble that it met last, or paused of by itself. Ask again to go on.")
     engine: str
     model: str
     valid: int = Field(description="Valid variants of the run.")
@@ -91,3 +91,9 @@ def start_embedding(
     """Embeds, in the background, the valid variants that this model has not embedded yet. 409 where there is none."""
     config = parse(request.model_dump(mode="json", exclude_none=True))
     return EmbeddingsOut.of(service.start(work, actor, run_id, config))
+
+
+@router.post("/runs/{run_id}/embeddings/pause")
+def pause_embedding(work: Work, actor: ApiActor, run_id: Id) -> EmbeddingsOut:
+    """What is embedded stays; asking again goes on. 409 where nothing is under way."""
+    return EmbeddingsOut.of(service.pause(work, actor, run_id))

@@ -82,6 +82,12 @@ def embed(request: Request, work: Work, member: Member, pages: PagesDep, run_id:
     return redirect(f"/runs/{run_id}/diversity#embeddings", flash="Embedding has started.")
 
 
+@router.post("/runs/{run_id:int}/diversity/pause")
+def pause(work: Work, member: Member, run_id: Id) -> Response:
+    embeddings.pause(work, member, run_id)
+    return redirect(f"/runs/{run_id}/diversity#embeddings", flash="Embedding is paused.")
+
+
 def _page(
     request: Request,
     work: Session,

@@ -16,10 +16,11 @@ from app.domain.actor import Actor, Role
 from app.domain.embeddings import pack, text_of
 from app.domain.problem_codec import decode_problem
 from app.errors import Conflict, EngineError, Forbidden, InvalidForm, LeaseLost, NotFound
-from app.features.embeddings import lane, ledger, service
+from app.features.embeddings import lane, ledger, queries, service
 from app.features.embeddings.ledger import Claim
 from app.features.embeddings.schemas import parse
 from app.features.runs import claims, driving, reconcile
+from app.features.runs.claims import QUARANTINE
 from app.models import AuditEvent, Embedding, RunEmbedding, Variant
 from tests.features.embeddings.conftest import BATCH, VALID, ask, drive, look
 from tests.support import builders
@@ -116,7 +117,7 @@ async def test_a_lane_that_is_killed_in_the_middle_is_taken_over_and_nothing_is_
     killed = claim(run)
     assert killed is not None
     with unit_of_work() as session:
-        batch = ledger.next_batch(session, killed, 11)
+        batch = queries.texts(session, queries.missing(session, run, killed.profile_id)[:11])
         ledger.save(session, killed, {variant_id: vector_of(text) for variant_id, text in batch.items()})
     assert look(ada, run).embedded == 11
     assert claim(run, "another") is None, "somebody drives it"
@@ -129,26 +130,42 @@ async def test_a_lane_that_is_killed_in_the_middle_is_taken_over_and_nothing_is_
     assert kept()[min(batch)] == pack(vector_of(batch[min(batch)]))
 
 
-async def test_a_process_that_is_killed_in_the_middle_of_a_request_costs_that_request_alone(
+async def test_a_process_that_is_killed_costs_the_requests_under_way_alone(
     ada: Actor, run: int, server: ModelServer
 ) -> None:
-    ask(ada, run, server)
+    ask(ada, run, server, texts_per_request=1)
     code = f"from app.features.embeddings import lane; lane.drive({run}, lambda: False)"
     lane_process = await asyncio.create_subprocess_exec(sys.executable, "-c", code)
 
-    def kill_at_the_third(_: object) -> bool:
-        if len(server.requests) == 3:
+    def kill_at_the_twentieth(_: object) -> bool:
+        if len(server.requests) == 20:
             lane_process.kill()
         return True
 
-    server.spares = kill_at_the_third
+    server.spares = kill_at_the_twentieth
     assert await lane_process.wait() == -signal.SIGKILL
-    under_way = Counter(server.requests[2]["input"])
-    assert look(ada, run).embedded == 2 * BATCH
+    before = kept()
+    assert VALID > len(before) >= 20 - 8, "the rest was under way"
     expire(run)
     assert (await drive(ada, run)).state == "done"
-    assert asked_for(server) == Counter(texts_of(run).values()) + under_way
+    texts = texts_of(run)
+    again = Counter(texts.values()) + Counter(text for each, text in texts.items() if each not in before)
+    assert asked_for(server) <= again, "nothing that was kept is sent again"
     assert len(kept()) == VALID
+
+
+async def test_requests_do_not_wait_for_one_another(
+    ada: Actor, run: int, server: ModelServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(driving, "_GRACE_S", 0)
+    server.faults.append("stall")
+    ask(ada, run, server)
+
+    def the_others_are_done() -> bool:
+        return look(ada, run).left == BATCH
+
+    assert not await asyncio.to_thread(lane.drive, run, the_others_are_done)
+    assert (await drive(ada, run)).state == "done"
 
 
 async def test_a_lane_gives_way_after_its_slice(
@@ -171,7 +188,7 @@ async def test_a_worker_that_ends_leaves_the_rest_to_the_next(
     ada: Actor, run: int, server: ModelServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(driving, "_GRACE_S", 3600)  # the request under way comes to its end
-    ask(ada, run, server)
+    ask(ada, run, server, texts_per_request=1)
     asked = threading.Event()
 
     def spares(_: object) -> bool:
@@ -180,7 +197,7 @@ async def test_a_worker_that_ends_leaves_the_rest_to_the_next(
 
     server.spares = spares
     assert not await asyncio.to_thread(lane.drive, run, asked.is_set), "its message comes again by itself"
-    assert sum(asked_for(server).values()) == look(ada, run).embedded >= BATCH
+    assert sum(asked_for(server).values()) == look(ada, run).embedded > 0
     done = await drive(ada, run)
     assert (done.state, done.embedded) == ("done", VALID)
     assert asked_for(server) == Counter(texts_of(run).values())
@@ -228,6 +245,63 @@ async def test_trouble_that_stays_pauses_and_says_why(
     assert (await drive(ada, run)).state == "done"
 
 
+async def test_what_kills_its_worker_again_and_again_pauses(ada: Actor, run: int, server: ModelServer) -> None:
+    ask(ada, run, server)
+    for _ in range(QUARANTINE):
+        assert claim(run) is not None
+        expire(run)
+    assert claim(run) is None
+    paused = look(ada, run)
+    assert (paused.state, "died 12 times" in paused.error) == ("paused", True)
+    assert claims_waiting() == []
+    ask(ada, run, server)
+    for _ in range(QUARANTINE - 1):
+        assert claim(run) is not None
+        expire(run)
+    # What embeds something on its way is none that kills its worker.
+    held = claim(run)
+    assert held is not None
+    with unit_of_work() as session:
+        ledger.save(session, held, {min(texts_of(run)): [1.0] * 32})
+    expire(run)
+    assert (await drive(ada, run)).state == "done"
+
+
+async def test_a_person_pauses_it_and_goes_on(ada: Actor, run: int, server: ModelServer) -> None:
+    ask(ada, run, server)
+    held = claim(run)
+    assert held is not None
+    with unit_of_work() as session:
+        ledger.tell(session, held, "The queue is full.")
+        paused = service.pause(session, ada, run)
+    assert (paused.state, paused.error) == ("paused", "")
+    with unit_of_work() as session, pytest.raises(LeaseLost):
+        ledger.renew(session, held)
+    assert claims_waiting() == []
+    with unit_of_work() as session, pytest.raises(Conflict, match="by now"):
+        service.pause(session, ada, run)
+    ask(ada, run, server)
+    assert (await drive(ada, run)).state == "done"
+
+
+async def test_a_lane_ends_soon_when_somebody_pauses(
+    ada: Actor, run: int, server: ModelServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(driving, "_NOTICE_S", 0)
+    server.failing = "stall"
+    ask(ada, run, server)
+
+    def pause_at_the_first(_: object) -> bool:
+        if len(server.requests) == 1:
+            with unit_of_work() as session:
+                service.pause(session, ada, run)
+        return False
+
+    server.spares = pause_at_the_first
+    paused = await asyncio.wait_for(drive(ada, run), 60)
+    assert (paused.state, paused.embedded, paused.error) == ("paused", 0, "")
+
+
 async def test_a_text_that_is_too_long_is_set_aside_alone(ada: Actor, run: int, server: ModelServer) -> None:
     texts = texts_of(run)
     long = sorted(texts)[3]
@@ -245,7 +319,7 @@ async def test_vectors_of_another_length_are_another_model(ada: Actor, run: int,
     held = claim(run)
     assert held is not None
     with unit_of_work() as session:
-        first, second, *_ = ledger.next_batch(session, held, 5)
+        first, second, *_ = queries.missing(session, run, held.profile_id)
         ledger.save(session, held, {first: [1.0, 2.0, 3.0]})
     with unit_of_work() as session, pytest.raises(EngineError, match="have 2 numbers, and had 3 before"):
         ledger.save(session, held, {second: [1.0, 2.0]})
@@ -285,6 +359,9 @@ async def test_who_may_ask_and_for_what(ada: Actor, run: int, server: ModelServe
         service.embeddings(session, eve, run)
     with pytest.raises(Conflict, match="no valid variant"):
         ask(ada, empty, server)
+    for actor, refusal in ((viewer, Forbidden), (eve, NotFound), (ada, Conflict)):
+        with unit_of_work() as session, pytest.raises(refusal):
+            service.pause(session, actor, run)
     ask(ada, run, server)
     ask(ada, run, server)
     with unit_of_work() as session:
