@@ -99,7 +99,7 @@ def test_pausing_by_form_and_over_http(page: Visitor, client: Visitor, run: Run,
     assert (answer.status_code, answer.headers["location"]) == (303, f"{diversity(run)}#embeddings")
     text = page.get(diversity(run)).text
     assert "Paused. 17 of 34 variants are embedded." in text
-    assert ">Go on</button>" in text
+    assert ">Resume</button>" in text
     with unit_of_work() as session:
         assert session.query(AuditEvent).where(AuditEvent.action == "run.embedding_paused").count() == 1
     assert client.post(f"{api(run)}/pause").status_code == 409

@@ -38,7 +38,7 @@ class Circuit:
                 "unreachable",
                 f"{self._url} has not come back for {_WAIT_S:g} s.",
                 retryable=True,
-                remedy="Start the model server and resume; or start a new run with the right address.",
+                remedy="Start the model server and resume; or start anew with the right address.",
             ) from error
 
     def answered(self) -> None:

@@ -85,7 +85,7 @@ class Endpoint:
                 "stalled",
                 f"No whole answer from {url} within {self._options.timeout_s:g} s.",
                 retryable=True,
-                remedy="Check the server's load; resume the run when it answers, or start one with a longer timeout_s.",
+                remedy="Check the server's load; resume when it answers, or start anew with a longer timeout_s.",
             ) from error
         except aiohttp.ClientError as error:
             self.circuit.failed()
@@ -93,7 +93,7 @@ class Endpoint:
                 "disconnected",
                 f"The connection to {url} broke: {excerpt(str(error).encode(), self.key)}",
                 retryable=True,
-                remedy="See the server's log; resume the run when it answers again.",
+                remedy="See the server's log; resume when it answers again.",
             ) from error
 
     async def _answers(self) -> bool:
@@ -120,7 +120,7 @@ def _unreachable(url: str, why: str, *, retryable: bool = True) -> EngineError:
         "unreachable",
         f"{url} can't be reached: {why}.",
         retryable=retryable,
-        remedy="Start the model server and resume; or start a new run with the right base_url.",
+        remedy="Start the model server and resume; or start anew with the right base_url.",
     )
 
 

@@ -60,7 +60,7 @@ class Served(BaseModel):
                 "unauthorised",
                 f"The key in {self.api_key_variable} holds characters that no HTTP header can carry.",
                 retryable=False,
-                remedy="Set it again, restart the worker, and resume the run.",
+                remedy="Set it again, restart the worker, and resume.",
             )
         return key
 

@@ -18,8 +18,8 @@ _OVERFLOW = re.compile(
 _LONGEST_EXCERPT = 300
 _LONGEST_WAIT_S = 120.0
 
-_WAIT = "See the server's log; resume the run when it answers again."
-_MEND = "Mend that and resume; where the run's own settings are wrong, start a new run with better ones."
+_WAIT = "See the server's log; resume when it answers again."
+_MEND = "Mend that and resume; or start anew where the settings are wrong."
 
 
 def refusal(
@@ -33,14 +33,14 @@ def refusal(
             "unauthorised",
             "The server refused the key (401)." if secret else "The server asks for a key (401).",
             retryable=False,
-            remedy=f"Set {key_variable} in the worker's environment, restart the worker, and resume the run.",
+            remedy=f"Set {key_variable} in the worker's environment, restart the worker, and resume.",
         )
     if status == 403:
         return EngineError(
             "unauthorised",
             f"The server denied access (403): {text}",
             retryable=False,
-            remedy=f"Check what the key in {key_variable} may do, and resume the run.",
+            remedy=f"Check what the key in {key_variable} may do, and resume.",
         )
     if status == 404:
         return EngineError(
@@ -54,7 +54,7 @@ def refusal(
             "redirected",
             f"The server redirects to another address ({status}).",
             retryable=False,
-            remedy="Start a new run with that address as base_url: a key goes only where the run says.",
+            remedy="Start anew with that address as base_url: a key goes only where the settings say.",
         )
     if status in (429, 503):
         wait_s = _seconds(retry_after)

@@ -87,7 +87,7 @@ def _check_model(answered_by: str, model: str) -> None:
             "wrong_model",
             f"The server answered as {answered_by[:300]!r} when {model!r} was asked.",
             retryable=False,
-            remedy="Serve the model under that name and resume; or start a new run with the right `model`, "
+            remedy="Serve the model under that name and resume; or start anew with the right `model`, "
             "or with `answers_as` where both names mean the same model.",
         )
 

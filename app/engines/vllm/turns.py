@@ -13,7 +13,7 @@ from app.errors import EngineError
 
 # A line comes every second, also while another model has its turn.
 _TIMEOUT = aiohttp.ClientTimeout(total=None, connect=10.0, sock_read=30.0)
-_REMEDY = "Start `cairn serve-models` and resume; or start a new run with the right turns_url."
+_REMEDY = "Start `cairn serve-models` and resume; or start anew with the right turns_url."
 
 
 class ServedTurns:

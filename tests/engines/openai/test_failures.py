@@ -20,7 +20,7 @@ async def _failure(server: ModelServer | str, **options: object) -> EngineError:
 @pytest.mark.parametrize(
     ("fault", "kind", "retryable", "says"),
     [
-        ("overloaded", "overloaded", True, "503.*the queue is full.*resume the run"),
+        ("overloaded", "overloaded", True, "503.*the queue is full.*resume when"),
         ("limited", "overloaded", True, "429.*too many requests"),
         ("crash", "server_error", True, "500.*EngineDeadError.*server's log"),
         ("abandoned", "server_error", True, "gave the request up"),
@@ -110,7 +110,7 @@ async def test_other_refusals_are_final(server: ModelServer, status: int) -> Non
     error = await _failure(server)
     assert (error.kind, error.retryable) == ("refused", False)
     assert "no such field: reasoning_effort" in error.message
-    assert "new run" in error.remedy
+    assert "start anew" in error.remedy
 
 
 @pytest.mark.parametrize("status", [408, 409, 425, 500, 502, 504, 599])

@@ -149,7 +149,7 @@ def test_while_a_server_is_down_incidents_do_not_pile_up(server: ModelServer, mo
 @pytest.mark.parametrize(
     ("fault", "kind", "says"),
     [
-        ("overloaded", "overloaded", "503: .*queue is full.* resume the run when it answers again"),
+        ("overloaded", "overloaded", "503: .*queue is full.* resume when it answers again"),
         ("unauthorised", "unauthorised", "asks for a key.* Set CAIRN_MODEL_KEY"),
         ("wrong_model", "wrong_model", "answered as 'another-model' when 'a-model' was asked.* `answers_as`"),
         ("unknown_model", "not_found", "does not exist.* Check base_url and model"),
