@@ -13,6 +13,7 @@ from app.features.accounts import service as accounts
 from app.models import AuditEvent, Run, RunEmbedding
 from tests.support import builders
 from tests.support.browsing import Visitor
+from tests.support.counting import statements
 from tests.support.tables import tables
 
 OPTIONS = {"base_url": "http://gpu-1:8000/v1", "model": "qwen3-embedding"}
@@ -81,8 +82,10 @@ def test_a_form_that_is_wrong_comes_back_as_typed(page: Visitor, run: Run) -> No
 
 def test_while_it_runs_the_page_says_how_far_it_is(page: Visitor, run: Run, ada: Actor) -> None:
     state(ada, run, "running", "The server answered 503: the queue is full")
-    text = page.get(diversity(run), headers={"HX-Request": "true"}).text
+    with statements() as sent:
+        text = page.get(diversity(run), headers={"HX-Request": "true"}).text
     assert text.strip().startswith("<section"), "only what follows by itself"
+    assert not any("sketch" in statement for statement in sent)
     told = page.get(api(run)).json()
     assert told["state"] == "running"
     assert f"{told['embedded']} of {told['valid']} variants" in text

@@ -27,7 +27,7 @@ from app.models import Run
 from app.web import charts
 from app.web.charts import Accumulation
 from app.web.deps import Id, Member, PagesDep, Work
-from app.web.render import Pages, redirect
+from app.web.render import Pages, redirect, wants_fragment
 
 NAV = None
 router = APIRouter()
@@ -101,7 +101,9 @@ def _page(
     run = queries.run(work, actor.workspace_id, run_id)
     if run is None:
         raise NotFound("There is no such run.", remedy="It may belong to another workspace.")
-    found = service.diversity(work, actor, run_id)
+    # Every two seconds a page asks for the block alone, which has no need of the sketches of all variants.
+    block = wants_fragment(request)
+    found = Diversity(run_id, [], [], 0) if block else service.diversity(work, actor, run_id)
     vectors = embeddings.embeddings(work, actor, run_id)
     values = typed if typed is not None else form.values_of(vectors.config or {})
     # There is no choice of engines as long as one has embedders.
