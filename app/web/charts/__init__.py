@@ -5,7 +5,7 @@ Every mark has an address, the rows behind it.
 """
 
 from app.web.charts.accumulation import Accumulation, accumulation
-from app.web.charts.bars import Sparkline, Stack, YieldChart, sparkline, stack, yield_by_turn
+from app.web.charts.bars import Stack, YieldChart, stack, yield_by_turn
 from app.web.charts.difficulty_map import DifficultyMap, Stone, difficulty_map
 from app.web.charts.histogram import Histogram, histogram
 from app.web.charts.scatter import Scatter, scatter
@@ -16,7 +16,6 @@ __all__ = [
     "DifficultyMap",
     "Histogram",
     "Scatter",
-    "Sparkline",
     "Stack",
     "Stone",
     "Strip",
@@ -25,7 +24,6 @@ __all__ = [
     "difficulty_map",
     "histogram",
     "scatter",
-    "sparkline",
     "stack",
     "strip",
     "yield_by_turn",

@@ -121,29 +121,3 @@ def yield_by_turn(
         first = column("this run", entry, middle - bar - 1 if baseline else middle - bar / 2)
         turns.append(TurnYield(at + 1, round(middle, 1), first, beside))
     return YieldChart(width, height, base, turns, axis, minimum)
-
-
-# --- A line without axes ---
-
-
-@dataclass(frozen=True, slots=True)
-class Sparkline:
-    width: float
-    height: float
-    points: str
-    last: tuple[float, float]
-
-
-def sparkline(values: Sequence[float], *, width: float = 96.0, height: float = 20.0) -> Sparkline | None:
-    """The course of some figures, lowest at the bottom; None for fewer than two."""
-    if len(values) < 2:
-        return None
-    low, high = min(values), max(values)
-    points = [
-        (
-            round(2 + i * (width - 6) / (len(values) - 1), 1),
-            round(height - 3 - (v - low) / ((high - low) or 1) * (height - 6), 1),
-        )
-        for i, v in enumerate(values)
-    ]
-    return Sparkline(width, height, " ".join(f"{x:g},{y:g}" for x, y in points), points[-1])

@@ -11,14 +11,12 @@ from app.web.charts import (
     Accumulation,
     DifficultyMap,
     Histogram,
-    Sparkline,
     Stack,
     Stone,
     YieldChart,
     accumulation,
     difficulty_map,
     histogram,
-    sparkline,
     stack,
     yield_by_turn,
 )
@@ -175,7 +173,6 @@ class Gallery:
         )
     )
     yields: YieldChart = field(default_factory=lambda: yield_by_turn(RUN_YIELD, BASELINE))
-    line: Sparkline | None = field(default_factory=lambda: sparkline([3, 5, 4, 8, 9, 7, 12, 14, 13, 18]))
 
     rows: list[Row] = field(default_factory=lambda: ROWS)
     selected: str = "3.1"

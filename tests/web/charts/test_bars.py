@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.domain.difficulty import BROAD, bin_of
-from app.web.charts import histogram, sparkline, stack, yield_by_turn
+from app.web.charts import histogram, stack, yield_by_turn
 from app.web.charts.ticks import ticks
 
 RATES = st.lists(st.tuples(st.integers(0, 32).map(lambda k: k / 32), st.integers(1, 500)), max_size=33)
@@ -47,7 +47,6 @@ def test_nothing_yet() -> None:
     assert histogram([], href).total == 0
     assert stack([]).segments == []
     assert yield_by_turn([]).turns == []
-    assert sparkline([1]) is None
 
 
 def test_shares_are_sorted_and_fill_the_bar() -> None:
@@ -76,9 +75,3 @@ def test_ticks_reach_the_largest_value_with_round_figures(largest: float, whole:
     assert axis[-1].value >= largest * (1 - 1e-6)
     assert axis[-1].y == 20
     assert 2 <= len(axis) <= 7
-
-
-def test_a_line_ends_at_its_last_value() -> None:
-    line = sparkline([1, 3, 2], width=60, height=20)
-    assert line is not None
-    assert line.points.endswith(f"{line.last[0]:g},{line.last[1]:g}")
