@@ -52,7 +52,7 @@ def test_a_file_becomes_a_set_that_can_be_read(page: Visitor) -> None:
     assert "No benchmark yet" in page.get("/benchmarks").text
     place = upload(page, {"id": "a/1", "text": "Sort them."}, {"id": "a/2", "code": CODE})
     shown = text_of(page.get(place).text)
-    assert "Imported 2 items. 1 are too short to be recognised." in shown
+    assert "Imported 2 items. Too short to be recognised: 1." in shown
     assert "a/1 too short to be recognised Sort them." in shown
     assert "key=abs" in shown
     assert tables(page.get("/benchmarks").text)["sets"][1][:4] == ["Mine", "2", "0", "0"]

@@ -35,7 +35,7 @@ def upload(page: Visitor, content: bytes, name: str = "") -> str:
 def test_a_file_becomes_a_set_that_can_be_read(page: Visitor) -> None:
     place = upload(page, lines({"text": "x = 1", "licence": "MIT"}, {"text": "x = 2"}, {"text": "x = 1"}), name="A")
     shown = page.get(place).text
-    assert "Imported 2 seeds. 1 exact duplicates were left out." in shown
+    assert "Imported 2 seeds. Exact duplicates left out: 1." in shown
     assert "MIT" in shown
     assert "seeds.jsonl line 2" in shown
     assert place in page.get("/seeds").text

@@ -16,6 +16,7 @@ from app.errors import InvalidInput, NotFound
 from app.features.benchmarks import queries, service
 from app.features.benchmarks.schemas import MAX_ITEMS, ItemRow, SetRow
 from app.web.deps import BIGGEST_ID, Id, Member, PagesDep, Work
+from app.web.filters import plural
 from app.web.navigation import NavItem
 from app.web.render import redirect
 
@@ -82,10 +83,10 @@ def take(
         errors = {error.field or "file": f"{error.message} {error.remedy}".strip()}
         page = ImportPage(name, errors, settings().max_upload_mb)
         return pages.render(request, "benchmarks/import.html", page, status=error.status)
-    short = f" {report.short} are too short to be recognised." if report.short else ""
+    short = f" Too short to be recognised: {report.short:,}." if report.short else ""
     return redirect(
         f"/benchmarks/{report.benchmark_set_id}",
-        flash=f"Imported {report.added} items.{short} Runs that begin now are compared with them.",
+        flash=f"Imported {plural(report.added, 'item')}.{short} Runs that begin now are compared with this set.",
     )
 
 

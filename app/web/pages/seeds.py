@@ -31,6 +31,7 @@ from app.features.seeds.schemas import (
 )
 from app.messages import by_field
 from app.web.deps import BIGGEST_ID, Id, Member, PagesDep, Work
+from app.web.filters import plural
 from app.web.navigation import NavItem
 from app.web.render import redirect
 
@@ -140,8 +141,8 @@ def take(
         return pages.render(request, "seeds/import.html", page, status=error.status)
     if report.rejected:
         return pages.render(request, "seeds/report.html", ReportPage(report))
-    doubles = f" {report.duplicates} exact duplicates were left out." if report.duplicates else ""
-    return redirect(f"/seeds/{report.seed_set_id}", flash=f"Imported {report.added} seeds.{doubles}")
+    doubles = f" Exact duplicates left out: {report.duplicates:,}." if report.duplicates else ""
+    return redirect(f"/seeds/{report.seed_set_id}", flash=f"Imported {plural(report.added, 'seed')}.{doubles}")
 
 
 def _import(
