@@ -2,7 +2,7 @@
 # PYTHON=/path/to/python chooses the interpreter, ARGS="..." goes to the command behind a target.
 
 .DEFAULT_GOAL := help
-.PHONY: help run test bench-engine bench-run test-vllm bench-sandbox fuzz lint format docs screenshots setup setup-test lock upgrade clean
+.PHONY: help run test bench-engine bench-run test-vllm test-gpu bench-sandbox fuzz lint format docs screenshots setup setup-test lock upgrade clean
 export PYTHON
 setup := tools/python tools/setup.py
 
@@ -59,6 +59,9 @@ test-vllm: setup-test ## Run the tests against a real vLLM on the CPU; sets one 
 	  .cairn/vllm/bin/python -m pip uninstall --quiet --yes torchvision torchaudio torchcodec; }
 	CAIRN_TEST_VLLM=$(CURDIR)/.cairn/vllm/bin/python .venv/bin/python -m pytest \
 	  tests/engines/vllm/test_real_server.py tests/serving/test_real_vllm.py $(ARGS)
+
+test-gpu: setup-test ## Run the tests of sleep mode on a GPU: CAIRN_TEST_GPU_VLLM=/path/to/a/python/with/vllm
+	.venv/bin/python -m pytest tests/serving/test_sleep_mode.py $(ARGS)
 
 docs: setup-test ## Write the reference pages anew from the code
 	PYTHONPATH=. .venv/bin/python tools/reference.py

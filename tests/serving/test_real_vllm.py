@@ -7,13 +7,10 @@ from __future__ import annotations
 
 import asyncio
 import os
-import signal
 import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
-import psutil
 import pytest
 import yaml
 
@@ -22,6 +19,7 @@ from app.engines.vllm import VLLMEngine
 from app.isolation import open_sandbox
 from app.local.ports import free_port
 from tests.support.asking import ATTEMPT
+from tests.support.served import Command, core_among, until_gone
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 PYTHON = os.environ.get("CAIRN_TEST_VLLM", "")
@@ -29,41 +27,6 @@ MODEL_MAKER = Path(__file__).parents[1] / "support" / "tiny_model.py"
 REQUESTS = 4  # at once, each for 32 samples
 CONTEXT = EngineContext(open_sandbox)
 ENGINE = VLLMEngine()
-
-
-class Command:
-    """`cairn serve-models` in a process of its own."""
-
-    def __init__(self, file: Path) -> None:
-        self.shown = ""
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "app.cli", "serve-models", file, "--data-dir", file.parent],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-        )
-
-    async def until(self, text: str) -> None:
-        """Reads on until a line holds the text."""
-        assert self._process.stdout is not None
-        line = ""
-        while text not in line:
-            line = (await asyncio.to_thread(self._process.stdout.readline)).decode()
-            assert line, f"ended after: {self.shown}"
-            self.shown += line
-
-    def family(self) -> list[psutil.Process]:
-        return psutil.Process(self._process.pid).children(recursive=True)
-
-    async def interrupt(self) -> int:
-        """As Ctrl-C; returns the exit status."""
-        self._process.send_signal(signal.SIGINT)
-        await asyncio.to_thread(self._process.communicate)
-        return self._process.returncode
-
-    async def kill(self) -> None:
-        self._process.kill()
-        if self._process.stdout is not None and not self._process.stdout.closed:
-            await asyncio.to_thread(self._process.communicate)
 
 
 async def test_a_killed_engine_is_replaced_and_a_command_that_ends_leaves_nothing(tmp_path: Path) -> None:
@@ -79,18 +42,16 @@ async def test_a_killed_engine_is_replaced_and_a_command_that_ends_leaves_nothin
         await command.until("All models are ready")
         assert await _load_is_told(port)
 
-        cores = [process for process in command.family() if "EngineCore" in " ".join(process.cmdline())]
-        assert len(cores) == 1
-        cores[0].kill()
+        core_among(command.family()).kill()
         await command.until("tiny ended with exit status 0.")
         await command.until("tiny  ready")
         assert await _load_is_told(port)
 
         left = command.family()
-        assert any("EngineCore" in " ".join(process.cmdline()) for process in left)
+        assert core_among(left)
     finally:
         await command.kill()
-    await _until_gone(left)
+    await until_gone(left)
 
     command = Command(file)
     try:
@@ -99,12 +60,7 @@ async def test_a_killed_engine_is_replaced_and_a_command_that_ends_leaves_nothin
         assert await command.interrupt() == 0
     finally:
         await command.kill()
-    await _until_gone(left)
-
-
-async def _until_gone(processes: list[psutil.Process]) -> None:
-    _, alive = await asyncio.to_thread(psutil.wait_procs, processes, timeout=30)
-    assert alive == []
+    await until_gone(left)
 
 
 async def _load_is_told(port: int) -> bool:

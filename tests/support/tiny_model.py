@@ -1,8 +1,9 @@
 """Saves a language model of about a million random weights, and its tokenizer, into a folder.
 
-    python tests/support/tiny_model.py FOLDER
+    python tests/support/tiny_model.py FOLDER [SETTING=NUMBER...]
 
-Runs with the interpreter that has vLLM, and imports nothing of ours. What the model says is noise; what a server does
+Settings go before those of the model's configuration here. Runs with the interpreter that has vLLM, and imports
+nothing of ours. What the model says is noise; what a server does
 with it is real: batching, sampling, contexts, reasoning, metrics.
 """
 
@@ -23,7 +24,7 @@ _VOCABULARY = 512
 _CONTEXT = 16384
 
 
-def main(folder: Path) -> None:
+def main(folder: Path, *settings: str) -> None:
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()
@@ -38,21 +39,26 @@ def main(folder: Path) -> None:
     fast.chat_template = _TEMPLATE
     fast.save_pretrained(folder)
     set_seed(1)
+    shape = {
+        "hidden_size": 128,
+        "intermediate_size": 256,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 4,
+        "num_key_value_heads": 4,
+        "head_dim": 32,
+        "max_position_embeddings": _CONTEXT,
+    }
+    for name, _, number in (setting.partition("=") for setting in settings):
+        shape[name] = int(number)
     config = Qwen3Config(
         vocab_size=_VOCABULARY,
-        hidden_size=128,
-        intermediate_size=256,
-        num_hidden_layers=2,
-        num_attention_heads=4,
-        num_key_value_heads=4,
-        head_dim=32,
-        max_position_embeddings=_CONTEXT,
         eos_token_id=fast.eos_token_id,
         pad_token_id=fast.pad_token_id,
         tie_word_embeddings=True,
+        **shape,
     )
     Qwen3ForCausalLM(config).save_pretrained(folder)
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(Path(sys.argv[1]), *sys.argv[2:])
