@@ -9,7 +9,7 @@ from app.features.runs.flow.role import Role
 # Simulated for 2,000 chains (bench/simulation.py, with so many live ones per request that both models take together):
 # 97.6%, 98.9% and 99.2% of the ideal with 2, 3 and 4.
 _PER_PLACE = 3
-# At first, looks are so many times as frequent.
+# While a limit is far from what it will be, looks are so many times as frequent.
 _HASTE = 4
 # A chain holds the texts of its turns: some megabytes with long thoughts.
 _MOST = 4096

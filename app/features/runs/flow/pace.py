@@ -35,16 +35,18 @@ class Change(Enum):
 _SHARES = {Change.DRAIN: 0.9, Change.CUT: 0.7}
 
 
-def by_load(load: Load, preempted_before: int) -> Change:
-    """What servers with metrics ask for. `preempted_before` is their count at the last look."""
-    if load.preempted > preempted_before:
+def by_load(load: Load, before: Load) -> Change:
+    """What servers with metrics ask for. `before` is what they told at the last look."""
+    if load.preempted > before.preempted:
         return Change.CUT
     if load.cache > TIGHT or load.waiting > QUEUE * load.running:
         return Change.DRAIN
     if not load.waiting and load.cache < TIGHT / 2:
         # Slots stand empty. It may be that the lane holds places for the last samples of many requests, or that
-        # another lane left; step by step it would take minutes to fill them.
-        return Change.DOUBLE
+        # another lane left; step by step it would take minutes to fill them. One that compiles its kernels tells the
+        # same for seconds, and lets nobody in meanwhile: to double on would send it eight times what it can run (seen
+        # with vLLM 0.23 on an H100).
+        return Change.HOLD if load == before else Change.DOUBLE
     return Change.GROW if load.cache < ROOMY else Change.HOLD
 
 
@@ -97,7 +99,7 @@ class Pace:
 
     def turn(self, change: Change, used: int, *, full: bool) -> None:
         """Grows only while the limit holds requests back, and shrinks only once an earlier shrinking took effect."""
-        doubles = change is Change.DOUBLE and full
+        doubles = change is Change.DOUBLE and full and self.limit < self.ceiling
         self.settling = doubles or (self.settling and change in (Change.DOUBLE, Change.GROW, Change.HOLD))
         if change in (Change.DOUBLE, Change.GROW):
             if full:

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 
-from app.domain.ports import Metered, ServerState, TakesTurns, Turns
+from app.domain.ports import Load, Metered, ServerState, TakesTurns, Turns
 from app.domain.problem import Reply
 from app.errors import EngineError
 from app.features.runs.flow.gate import Gate
@@ -29,7 +29,7 @@ class Role:
         self._limiter = Limiter(self._pace.limit)
         self._gate = Gate(turns)
         self._answers = Answers()
-        self._preempted: int | None = None
+        self._load: Load | None = None  # at the last look
 
     @property
     def requests(self) -> int:
@@ -82,10 +82,9 @@ class Role:
         load = await self._model.load()
         change = self._answers.look(self.requests)
         if load is not None:
-            before = load.preempted if self._preempted is None else self._preempted
-            self._preempted = load.preempted
             # A refusal counts even where the metrics look fine: they are a moment older.
-            change = change if change is Change.CUT else by_load(load, before)
+            change = change if change is Change.CUT else by_load(load, self._load or load)
+            self._load = load
         self._pace.turn(change, self._limiter.used, full=self._limiter.full)
         self._limiter.limit = self._pace.limit
 

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from app.domain.ports import Load
 from app.features.runs.flow.pace import Answers, Change, Pace, by_load
 
+IDLE = Load(running=0, waiting=0, cache=0.0, preempted=0)
+
 
 @pytest.mark.parametrize(
     ("load", "change"),
     [
-        (Load(running=0, waiting=0, cache=0.0, preempted=0), Change.DOUBLE),
+        (Load(running=32, waiting=0, cache=0.1, preempted=0), Change.DOUBLE),
         (Load(running=64, waiting=1, cache=0.3, preempted=0), Change.GROW),
         (Load(running=64, waiting=0, cache=0.5, preempted=0), Change.GROW),
         (Load(running=64, waiting=32, cache=0.3, preempted=0), Change.GROW),
@@ -22,11 +26,18 @@ from app.features.runs.flow.pace import Answers, Change, Pace, by_load
     ],
 )
 def test_what_metrics_ask_for(load: Load, change: Change) -> None:
-    assert by_load(load, 0) is change
+    assert by_load(load, IDLE) is change
 
 
 def test_a_preemption_counts_once() -> None:
-    assert by_load(Load(running=64, waiting=0, cache=0.3, preempted=7), 7) is Change.DOUBLE
+    before = Load(running=60, waiting=0, cache=0.3, preempted=7)
+    assert by_load(Load(running=64, waiting=0, cache=0.3, preempted=7), before) is Change.DOUBLE
+
+
+def test_a_server_that_stands_still_has_not_seen_yet_what_was_sent() -> None:
+    load = Load(running=488, waiting=0, cache=0.1, preempted=0, generated=10_732)
+    assert by_load(load, load) is Change.HOLD
+    assert by_load(replace(load, generated=11_220), load) is Change.DOUBLE
 
 
 def test_without_metrics_each_round_of_good_answers_allows_more_and_twice_as_much_until_the_first_refusal() -> None:
@@ -55,6 +66,15 @@ def test_without_metrics_slow_tokens_ask_for_less() -> None:
     for _ in range(50):
         answers.answered(4.0, 100.0)
     assert answers.look(1) is Change.DRAIN
+
+
+def test_at_its_ceiling_it_is_settled() -> None:
+    pace = Pace(limit=64, step=32, ceiling=128)
+    pace.turn(Change.DOUBLE, 64, full=True)
+    pace.turn(Change.DRAIN, 128, full=True)
+    pace.turn(Change.GROW, 115, full=True)
+    pace.turn(Change.DOUBLE, 128, full=True)
+    assert (pace.limit, pace.settling) == (128, False)
 
 
 def test_it_goes_step_by_step_and_doubles_where_that_is_called_for() -> None:
@@ -86,7 +106,7 @@ def test_lanes_that_start_unequal_come_to_equal_shares_of_a_server() -> None:
     for _ in range(300):
         asked = sum(lane.limit for lane in lanes)
         running = min(512, asked)
-        change = by_load(Load(running, asked - running, cache=0.4, preempted=0), 0)
+        change = by_load(Load(running, asked - running, cache=0.4, preempted=0), IDLE)
         for lane in lanes:
             lane.turn(change, lane.limit, full=True)
     limits = [lane.limit for lane in lanes]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 from app.domain.ports import Load
 from app.domain.problem import Reply
@@ -18,9 +19,11 @@ class _Served:
 
     def __init__(self, load: Load | None = None) -> None:
         self.said = load
+        self._looks = 0
 
     async def load(self) -> Load | None:
-        return self.said
+        self._looks += 1
+        return self.said and replace(self.said, generated=100 * self._looks)
 
 
 ROOM, CROWD = Load(32, 0, 0.1, 0), Load(64, 64, 0.1, 0)
