@@ -51,7 +51,11 @@ class _Canonical:
         return "".join(self._out)
 
     def _write(self, value: object) -> None:
-        if isinstance(value, _SCOPE):
+        if isinstance(value, ast.Name):  # as `_node` would: most nodes are names and constants
+            self._out.append(f"Name(id={self._name(value.id)};)")
+        elif isinstance(value, ast.Constant):
+            self._out.append(f"Constant(value={type(value.value).__name__}:{value.value!r};)")
+        elif isinstance(value, _SCOPE):
             self._scope(value)
         elif isinstance(value, ast.AST):
             self._node(value)
@@ -102,7 +106,10 @@ class _Canonical:
             self._write(value)
 
     def _name(self, name: str) -> str:
-        return next((scope[name] for scope in reversed(self._scopes) if name in scope), name)
+        for scope in reversed(self._scopes):
+            if name in scope:
+                return scope[name]
+        return name
 
 
 def _bound(scope: ast.AST) -> Iterator[str]:

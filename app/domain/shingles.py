@@ -7,19 +7,22 @@ docstrings and annotations change nothing; a changed constant, operator or state
 from __future__ import annotations
 
 import ast
+from collections.abc import Sequence
+from functools import lru_cache
 
 from app.domain.code import tree_of
 
 LENGTH = 5  # nodes of a shingle
 # Nodes that say nothing of what a program does, or that every program has.
 _SILENT = (ast.expr_context, ast.type_ignore, ast.Module)
+_LEAVES = (ast.Name, ast.Constant)
 _UNREAD = frozenset({"annotation", "returns", "type_params"})
 _BOUND = "$"
 
 
 def shingles(program: str) -> frozenset[str]:
     """Raises SyntaxError."""
-    words = _words(tree_of(program))
+    words = _words(_nodes(tree_of(program)))
     if len(words) < LENGTH:
         return frozenset([" ".join(words)])
     return frozenset(" ".join(words[at : at + LENGTH]) for at in range(len(words) - LENGTH + 1))
@@ -31,12 +34,16 @@ def constructs(program: str) -> tuple[str, ...]:
     return tuple(sorted(found - {"arguments", "arg", "Expr"}))
 
 
-def _nodes(tree: ast.Module) -> list[ast.AST]:
+@lru_cache(maxsize=1)  # a program's shingles and constructs are mostly asked for together
+def _nodes(tree: ast.Module) -> Sequence[ast.AST]:
     """In the order of the source, without a walk that calls itself: programs may be nested deeply."""
     found: list[ast.AST] = []
     left: list[ast.AST] = [tree]
     while left:
         node = left.pop()
+        if isinstance(node, _LEAVES):
+            found.append(node)
+            continue
         if not isinstance(node, _SILENT):
             found.append(node)
         left += reversed(_children(node))
@@ -62,8 +69,7 @@ def _is_docstring(node: ast.AST) -> bool:
     return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
 
 
-def _words(tree: ast.Module) -> list[str]:
-    nodes = _nodes(tree)
+def _words(nodes: Sequence[ast.AST]) -> list[str]:
     bound = {name for node in nodes if (name := _binding(node))}
     return [_word(node, bound) for node in nodes]
 

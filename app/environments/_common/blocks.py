@@ -49,6 +49,8 @@ def without_reasoning(reply: str) -> str:
     Some servers leave out what begins the reasoning: then its end counts at the begin of a line or outside of fenced
     blocks, whose code may well speak of such marks.
     """
+    if "</" not in reply and "<|" not in reply:  # nothing ends any reasoning: told at once for nearly all long replies
+        return "" if _REASONING_START.match(reply) else reply
     answer = seen = 0
     fence = ""
     thinking = _REASONING_START.match(reply) is not None
@@ -76,7 +78,8 @@ def _open_fence(reply: str, start: int, end: int, fence: str) -> str:
 
 def blocks(reply: str) -> list[Block]:
     """The fenced blocks of a reply in order, reasoning left out."""
-    return _blocks(_LINE_END.split(without_reasoning(reply)), unwrap=True)
+    answer = without_reasoning(reply)
+    return _blocks(_LINE_END.split(answer) if "\r" in answer else answer.split("\n"), unwrap=True)
 
 
 def _blocks(lines: list[str], *, unwrap: bool) -> list[Block]:

@@ -5,7 +5,8 @@ Both are idempotent, since a connection can be cut while COMMIT is on its way.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Iterable, Mapping, Sequence
 
 from app.db import Writer, execute
 from app.domain.difficulty import Tally
@@ -59,12 +60,17 @@ def values_of_attempts(
         "variant_id": variant_id,
         "profile_id": student_profile_id,
         "prompt_hash": prompt_hash,
-        "numbers": list(range(1, len(replies) + 1)),
-        "replies": [storable(reply.text) for reply in replies],
-        "reasonings": [storable(reply.reasoning) for reply in replies],
-        "finish_reasons": [storable(reply.finish_reason) for reply in replies],
-        "all_prompt_tokens": [reply.prompt_tokens for reply in replies],
-        "all_completion_tokens": [reply.completion_tokens for reply in replies],
+        "attempts": _records(
+            {
+                "number": number,
+                "reply": storable(reply.text),
+                "reasoning": storable(reply.reasoning),
+                "finish_reason": storable(reply.finish_reason),
+                "prompt_tokens": reply.prompt_tokens,
+                "completion_tokens": reply.completion_tokens,
+            }
+            for number, reply in enumerate(replies, 1)
+        ),
     }
 
 
@@ -90,9 +96,18 @@ def values_of_judgements(
         "low": low,
         "high": high,
         "isolation": isolation,
-        "numbers": list(range(1, len(judgements) + 1)),
-        "verdicts": [judgement.verdict.value for judgement in judgements],
-        "reasons": [storable(judgement.reason) for judgement in judgements],
-        "details": [storable(judgement.detail) for judgement in judgements],
-        "answers": [storable(judgement.answer) for judgement in judgements],
+        "judgements": _records(
+            {
+                "number": number,
+                "verdict": judgement.verdict.value,
+                "reason": storable(judgement.reason),
+                "detail": storable(judgement.detail),
+                "answer": storable(judgement.answer),
+            }
+            for number, judgement in enumerate(judgements, 1)
+        ),
     }
+
+
+def _records(rows: Iterable[Mapping[str, object]]) -> str:
+    return json.dumps(list(rows), ensure_ascii=False)
