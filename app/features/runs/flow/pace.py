@@ -13,7 +13,8 @@ from enum import Enum
 
 from app.domain.ports import Load
 
-# Shares of the KV cache: below the first a server takes more, above the second it will soon have to preempt.
+# Shares of the KV cache: below the first a server takes more, above the second it will soon have to preempt; between
+# them it takes more only while nobody waits (else up to half of an H100's slots stood empty beside a few long samples).
 ROOMY, TIGHT = 0.6, 0.8
 # Sequences that wait in the server, as a share of those that run: some must, or a slot that becomes free finds nobody;
 # more serve nothing. There is no band of rest around it: going up and down is what makes the lanes' shares equal.
@@ -47,7 +48,7 @@ def by_load(load: Load, before: Load) -> Change:
         # same for seconds, and lets nobody in meanwhile: to double on would send it eight times what it can run (seen
         # with vLLM 0.23 on an H100).
         return Change.HOLD if load == before else Change.DOUBLE
-    return Change.GROW if load.cache < ROOMY else Change.HOLD
+    return Change.GROW if load.cache < ROOMY or not load.waiting else Change.HOLD
 
 
 @dataclass(slots=True)

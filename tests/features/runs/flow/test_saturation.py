@@ -5,7 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Sequence
+from contextlib import suppress
+from functools import partial
 from random import Random
+from statistics import fmean
 
 import pytest
 
@@ -47,11 +50,13 @@ class _Server:
         return ()
 
     def _start(self) -> None:
-        loop = asyncio.get_running_loop()
         while self._free and self._waiting:
             seconds, end = self._waiting.popleft()
-            self._free -= 1
-            loop.call_later(seconds, self._finish, end)
+            self._begin(seconds, end)
+
+    def _begin(self, seconds: float, end: asyncio.Event) -> None:
+        self._free -= 1
+        asyncio.get_running_loop().call_later(seconds, self._finish, end)
 
     def _finish(self, end: asyncio.Event) -> None:
         self._free += 1
@@ -113,3 +118,56 @@ def test_lanes_come_within_three_per_cent_of_the_ideal(chains: int, slots: tuple
     ]
     makespan = virtual_time.run(_drive(work, slots, lanes))
     assert simulation.pipelined(work, slots) > 0.97 * makespan
+
+
+class _SmallCache(_Server):
+    """One whose samples fill a cache as they grow, and that says how full it is; a second makes 25 tokens of each."""
+
+    def __init__(self, slots: int, tokens: int) -> None:
+        super().__init__(slots)
+        self._tokens = tokens
+        self._began: dict[asyncio.Event, float] = {}
+        self.looks: list[tuple[int, float]] = []  # samples running, share of the cache
+
+    async def load(self) -> Load:
+        now = asyncio.get_running_loop().time()
+        cache = sum(25 * (now - began) for began in self._began.values()) / self._tokens
+        self.looks.append((len(self._began), cache))
+        return Load(len(self._began), len(self._waiting), min(cache, 1.0), preempted=0, generated=int(100 * now))
+
+    def _begin(self, seconds: float, end: asyncio.Event) -> None:
+        self._began[end] = asyncio.get_running_loop().time()
+        super()._begin(seconds, end)
+
+    def _finish(self, end: asyncio.Event) -> None:
+        del self._began[end]
+        super()._finish(end)
+
+
+async def _ask_for_long_samples(server: _SmallCache, seconds: float) -> None:
+    rng = Random(3)
+    role = Role(server, ATTEMPTS)
+    crew = Crew(None, role, least=16)
+
+    async def ask() -> None:
+        while True:
+            samples = [28 * length for length in lengths(rng.getrandbits(40), ATTEMPTS, 1.0)]
+            async with role.hold(ATTEMPTS):
+                await role.watch(partial(server.answer, samples))
+
+    async with asyncio.timeout(seconds), asyncio.TaskGroup() as group:
+        group.create_task(crew.keep_adapting(1.0))
+        for _ in range(100):
+            group.create_task(ask())
+
+
+def test_a_server_whose_cache_is_short_is_kept_busy_below_the_point_where_it_preempts() -> None:
+    async def drive() -> list[tuple[int, float]]:
+        server = _SmallCache(slots=256, tokens=163_000)
+        with suppress(TimeoutError):
+            await _ask_for_long_samples(server, 900.0)
+        return server.looks[100:]  # once the first samples, which began together, are over
+
+    looks = virtual_time.run(drive())
+    assert fmean(running for running, _ in looks) > 0.93 * 256
+    assert max(cache for _, cache in looks) < 0.95
