@@ -17,7 +17,7 @@ from app.features.runs.arms import early_stop_of, plan_of, strategy_of, strategy
 from app.features.runs.claims import Asked, Claim
 from app.features.runs.early_stop import went_nowhere
 from app.features.runs.schemas import EarlyStop, RunConfig
-from app.features.runs.stages import StoredVariant
+from app.features.runs.stored import StoredVariant
 
 Grown = Mapping[Place, StoredVariant]
 

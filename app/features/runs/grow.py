@@ -33,7 +33,8 @@ from app.features.runs.flow.role import Role
 from app.features.runs.ledger import Ledger
 from app.features.runs.metering import Meter, Usage
 from app.features.runs.schemas import RunConfig
-from app.features.runs.stages import Checked, Provenance, StoredVariant
+from app.features.runs.stages import Checked, Provenance
+from app.features.runs.stored import NOTHING, StoredAttempt, StoredVariant, load_variants
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -83,7 +84,7 @@ class Grower:
     async def _take_turns(self) -> str:
         """Grows turn after turn; returns why there is no further one."""
         if self._claim.driven_before:
-            for variant in await self._write(stages.load_variants, self._tools.student_profile_id):
+            for variant in await self._write(load_variants, self._tools.student_profile_id):
                 self._variants[variant.node.place] = variant
         turn = self._claim.next_turn
         while steps := self._course.steps(turn, self._variants):
@@ -144,7 +145,7 @@ class Grower:
             problem=None,
             fingerprint=None,
             invalid_detail="",
-            tally=stages.NOTHING,
+            tally=NOTHING,
             attempts=(),
             instruction=self._course.instruction,
         )
@@ -219,7 +220,7 @@ class Grower:
             replies,
             meter.usage("attempting", len(replies), replies),
         )
-        attempts = tuple(stages.StoredAttempt(reply, None) for reply in replies)
+        attempts = tuple(StoredAttempt(reply, None) for reply in replies)
         return replace(variant, stage="attempted", attempts=attempts)
 
     async def _judge(self, variant: StoredVariant) -> StoredVariant:
@@ -249,7 +250,7 @@ class Grower:
             stage="done",
             node=replace(variant.node, rate=tally.rate(self._config.minimum)),
             tally=tally,
-            attempts=tuple(stages.StoredAttempt(r, j) for r, j in zip(replies, judgements, strict=True)),
+            attempts=tuple(StoredAttempt(r, j) for r, j in zip(replies, judgements, strict=True)),
         )
 
     def _meter(self) -> Meter:

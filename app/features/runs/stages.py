@@ -7,21 +7,20 @@ Each write is fenced: it changes nothing unless the claim's epoch still stands a
 from __future__ import annotations
 
 import json
-from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
-from sqlalchemy import ColumnElement, literal, or_, select, update
+from sqlalchemy import update
 
 from app.db import Direct, Session, Writer, after_commit, execute
-from app.domain.difficulty import Band, Tally
+from app.domain.difficulty import Tally
 from app.domain.fingerprint import content_hash, fingerprint
-from app.domain.problem import Judgement, Problem, Reply, Verdict
-from app.domain.problem_codec import decode_problem, encode_problem
+from app.domain.problem import Judgement, Problem, Reply
+from app.domain.problem_codec import encode_problem
 from app.domain.sketch import Sketch, sketch
 from app.domain.text import storable
-from app.domain.tree import Direction, Node, Place, Step
+from app.domain.tree import Place, Step
 from app.errors import LeaseLost
 from app.events import nudge, publish
 from app.features.benchmarks import matching
@@ -31,36 +30,8 @@ from app.features.runs.claims import Claim
 from app.features.runs.finish import finish_run_if_done, lock_run
 from app.features.runs.measurements import tally_of, values_of_attempts, values_of_judgements
 from app.features.runs.metering import Usage
-from app.models import Attempt, Growth, Incident, Measurement, Variant
-from app.models.base import PlainText
-
-NOTHING = Tally(0, 0)
-
-
-@dataclass(frozen=True, slots=True)
-class StoredAttempt:
-    """An attempt as it stands in the ledger; `judgement` is None until it was judged."""
-
-    reply: Reply
-    judgement: Judgement | None
-
-
-@dataclass(frozen=True, slots=True)
-class StoredVariant:
-    """A variant as it stands in the ledger, with all that resuming or telling the teacher needs."""
-
-    id: int
-    node: Node
-    stage: str
-    reply: Reply
-    path: str
-    depth: int
-    problem: Problem | None
-    fingerprint: str | None
-    invalid_detail: str
-    tally: Tally
-    attempts: tuple[StoredAttempt, ...]
-    instruction: str = ""
+from app.features.runs.stored import StoredVariant
+from app.models import Incident, Variant
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,75 +82,6 @@ def _save_stage(
 
 def _fields(usage: Usage) -> dict[str, object]:
     return {field.name: getattr(usage, field.name) for field in fields(usage)}
-
-
-def load_variants(session: Session, claim: Claim, student_profile_id: int) -> list[StoredVariant]:
-    """Every variant that the chain grew by itself, in the order of growth; of a request its own and the way to them."""
-    which: ColumnElement[bool] = Variant.growth_id.is_(None)
-    if claim.asked is not None:
-        way = literal(f"{claim.asked.path}/", PlainText()).startswith(Variant.path + "/")
-        which = or_(Variant.growth_id == claim.asked.id, way)
-    rows = session.execute(
-        select(Variant, Measurement, Growth.instruction)
-        .outerjoin(
-            Measurement,
-            (Measurement.variant_id == Variant.id) & (Measurement.student_profile_id == student_profile_id),
-        )
-        .outerjoin(Growth, Growth.id == Variant.growth_id)
-        .where(Variant.chain_id == claim.chain_id, which)
-        .order_by(Variant.turn, Variant.branch)
-    ).all()
-    attempts: dict[int, list[StoredAttempt]] = defaultdict(list)
-    measured = [measurement.id for _, measurement, _ in rows if measurement is not None]
-    for row in session.execute(
-        select(Attempt).where(Attempt.measurement_id.in_(measured)).order_by(Attempt.measurement_id, Attempt.number)
-    ).scalars():
-        attempts[row.measurement_id].append(_stored_attempt(row))
-    places = {variant.id: Place(variant.turn, variant.branch) for variant, *_ in rows}
-    return [
-        _stored(variant, measurement, places, tuple(attempts[measurement.id]) if measurement else (), instruction or "")
-        for variant, measurement, instruction in rows
-    ]
-
-
-def _stored_attempt(row: Attempt) -> StoredAttempt:
-    reply = Reply(row.reply, row.reasoning, row.finish_reason, row.prompt_tokens, row.completion_tokens)
-    if row.verdict is None:
-        return StoredAttempt(reply, None)
-    return StoredAttempt(reply, Judgement(Verdict(row.verdict), row.reason, row.detail, row.answer))
-
-
-def _stored(
-    variant: Variant,
-    measurement: Measurement | None,
-    places: dict[int, Place],
-    attempts: tuple[StoredAttempt, ...],
-    instruction: str,
-) -> StoredVariant:
-    parent = places[variant.parent_id] if variant.parent_id is not None else None
-    step = Step(Direction(variant.direction), Band(variant.target_low, variant.target_high), parent)
-    return StoredVariant(
-        id=variant.id,
-        node=Node(
-            Place(variant.turn, variant.branch), step, measurement.rate if measurement else None, variant.invalid_code
-        ),
-        stage=variant.stage,
-        reply=Reply(
-            variant.reply,
-            variant.reasoning,
-            variant.finish_reason,
-            variant.prompt_tokens,
-            variant.completion_tokens,
-        ),
-        path=variant.path,
-        depth=variant.depth,
-        problem=decode_problem(variant.problem) if variant.problem else None,
-        fingerprint=variant.fingerprint,
-        invalid_detail=variant.invalid_detail,
-        tally=Tally(measurement.passed, measurement.failed, measurement.errors) if measurement else NOTHING,
-        attempts=attempts,
-        instruction=instruction,
-    )
 
 
 def path_of(place: Place, parent: StoredVariant | None) -> str:
