@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 from app.config import settings
 from app.errors import AppError, Conflict, StorageFull, Unavailable
 
-__all__ = ["Direct", "Session", "Writer", "after_commit", "engine", "execute", "unit_of_work"]
+__all__ = ["Direct", "Session", "Writer", "after_commit", "bigints", "engine", "execute", "unit_of_work"]
 
 _log = logging.getLogger(__name__)
 _AFTER = "after_commit"
@@ -91,6 +91,11 @@ def execute(writer: Writer, query: bytes, values: Mapping[str, object]) -> list[
         return writer.execute(query, values)
     rows = writer.connection().exec_driver_sql(query.decode(), dict(values))
     return [tuple(row) for row in rows]
+
+
+def bigints(numbers: Iterable[int]) -> str:
+    """An array as PostgreSQL spells it, for a `%(name)s::bigint[]`: psycopg writes lists in Python, item by item."""
+    return f"{{{','.join(map(str, numbers))}}}"
 
 
 def after_commit(writer: Writer, action: Callable[[], None]) -> None:

@@ -25,8 +25,9 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import ARRAY
 
-from app.db import Session, Writer, execute
-from app.domain.sketch import bands, number, repeats
+from app.db import Session, Writer, bigints, execute
+from app.domain import sketch
+from app.domain.sketch import number, repeats
 from app.domain.tree import Place
 from app.features.runs.claims import Claim
 from app.models import Run, Variant
@@ -125,9 +126,9 @@ _HOLD = (
 _NAMING = select(_variant.c.id).where(or_(*(_variant.c[mark.column] == bindparam("variant_") for mark in MARKS)))
 
 
-def lock(writer: Writer, claim: Claim, fingerprint: str, signature: bytes) -> None:
+def lock(writer: Writer, claim: Claim, fingerprint: str, bands: Sequence[int]) -> None:
     """Before any row is held: who adds an equal or similar variant waits here, and not for rows."""
-    _lock(writer, [number(f"{claim.run_id}/{fingerprint}".encode()), *bands_of(claim, signature)])
+    _lock(writer, [number(f"{claim.run_id}/{fingerprint}".encode()), *bands])
 
 
 def lock_all(session: Session, claim: Claim, fingerprint: str, variant_id: int) -> None:
@@ -142,7 +143,7 @@ def lock_all(session: Session, claim: Claim, fingerprint: str, variant_id: int) 
         held |= wanted
 
 
-def mark(session: Session, claim: Claim, place: Place, variant_id: int, signature: bytes) -> None:
+def mark(session: Session, claim: Claim, place: Place, variant_id: int, signature: bytes, bands: Sequence[int]) -> None:
     """Marks a variant that was just added, whose bands are locked, and later ones."""
     this = _Sketched(
         variant_id=variant_id,
@@ -155,7 +156,7 @@ def mark(session: Session, claim: Claim, place: Place, variant_id: int, signatur
         turn=place.turn,
         branch=place.branch,
         signature=signature,
-        bands=bands_of(claim, signature),
+        bands=bands,
     )
     for mark in MARKS:
         first, alike = _earliest(session, mark, this)
@@ -186,12 +187,12 @@ def remove(session: Session, variant_id: int) -> None:
 
 def bands_of(claim: Claim, signature: bytes) -> list[int]:
     """Those of the claim's workspace and environment."""
-    return list(bands(signature, f"{claim.workspace_id}/{claim.environment}"))
+    return list(sketch.bands(signature, f"{claim.workspace_id}/{claim.environment}"))
 
 
 def _lock(writer: Writer, keys: Sequence[int] | set[int]) -> None:
     """In ascending order, so that two who want some of the same never wait for each other."""
-    execute(writer, _LOCK, {"keys": sorted(set(keys))})
+    execute(writer, _LOCK, {"keys": bigints(sorted(set(keys)))})
 
 
 def _these(session: Session, ids: Sequence[int]) -> list[_Sketched]:

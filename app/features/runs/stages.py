@@ -13,7 +13,7 @@ from typing import Any
 
 from sqlalchemy import update
 
-from app.db import Direct, Session, Writer, after_commit, execute
+from app.db import Direct, Session, Writer, after_commit, bigints, execute
 from app.domain.difficulty import Tally
 from app.domain.fingerprint import content_hash, fingerprint
 from app.domain.problem import Judgement, Problem, Reply
@@ -171,18 +171,20 @@ def take_back(
 
 def save_unlike(direct: Direct, claim: Claim, place: Place, variant_id: int, checked: Checked, usage: Usage) -> bool:
     """Stage 2, the problem holds, and there is none that it could repeat. False where there may be: `save_checked`."""
+    bands = similar.bands_of(claim, checked.sketch.signature)
     with direct.transaction():
-        similar.lock(direct, claim, checked.fingerprint, checked.sketch.signature)
+        similar.lock(direct, claim, checked.fingerprint, bands)
         matching.hold(direct, claim.run_id)
-        return _save_problem(direct, claim, place, variant_id, checked, usage, anyway=False)
+        return _save_problem(direct, claim, place, variant_id, checked, bands, usage, anyway=False)
 
 
 def save_checked(session: Session, claim: Claim, place: Place, variant_id: int, checked: Checked, usage: Usage) -> None:
     """Stage 2, the problem holds: its gold outputs, its hashes, and what has it already or nearly."""
-    similar.lock(session, claim, checked.fingerprint, checked.sketch.signature)
-    _save_problem(session, claim, place, variant_id, checked, usage, anyway=True)
+    bands = similar.bands_of(claim, checked.sketch.signature)
+    similar.lock(session, claim, checked.fingerprint, bands)
+    _save_problem(session, claim, place, variant_id, checked, bands, usage, anyway=True)
     _mark_duplicates(session, claim, checked.fingerprint)
-    similar.mark(session, claim, place, variant_id, checked.sketch.signature)
+    similar.mark(session, claim, place, variant_id, checked.sketch.signature, bands)
     sets = matching.sets_of_run(session, claim.run_id)
     matching.mark(session, claim.workspace_id, sets, {variant_id: checked.problem})
 
@@ -193,6 +195,7 @@ def _save_problem(
     place: Place,
     variant_id: int,
     checked: Checked,
+    bands: Sequence[int],
     usage: Usage,
     *,
     anyway: bool,
@@ -214,7 +217,7 @@ def _save_problem(
         position=claim.position,
         branch=place.branch,
         signature=checked.sketch.signature,
-        bands=similar.bands_of(claim, checked.sketch.signature),
+        bands=bigints(bands),
         constructs=json.dumps(checked.sketch.constructs),
     )
     return bool(saved)
