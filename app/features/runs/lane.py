@@ -59,7 +59,6 @@ def drive(run_id: int, should_stop: Callable[[], bool]) -> bool:
     Returns whether a further lane should follow. A message for a run that has all its lanes, or is over, returns at
     once.
     """
-    gc.freeze()
     gc.set_threshold(*_COLLECT)
     return asyncio.run(_Lane(run_id, should_stop, settings()).run())
 
