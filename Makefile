@@ -61,6 +61,7 @@ test-vllm: setup-test ## Run the tests against a real vLLM on the CPU; sets one 
 	  tests/engines/vllm/test_real_server.py tests/serving/test_real_vllm.py $(ARGS)
 
 test-gpu: setup-test ## Run the tests of sleep mode on a GPU: CAIRN_TEST_GPU_VLLM=/path/to/a/python/with/vllm
+	@test -n "$$CAIRN_TEST_GPU_VLLM" || { echo "CAIRN_TEST_GPU_VLLM must name a Python that has vLLM."; exit 2; }
 	.venv/bin/python -m pytest tests/serving/test_sleep_mode.py $(ARGS)
 
 docs: setup-test ## Write the reference pages anew from the code

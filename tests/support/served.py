@@ -48,7 +48,7 @@ class Command:
     async def kill(self) -> None:
         self._process.kill()
         if self._process.stdout is not None and not self._process.stdout.closed:
-            await asyncio.to_thread(self._process.communicate)
+            await asyncio.to_thread(self._process.communicate, timeout=60)
 
 
 def core_among(processes: list[psutil.Process]) -> psutil.Process:

@@ -21,6 +21,7 @@ _AWAY = frozenset({"unreachable", "disconnected"})
 class Fleet:
     def __init__(self, servers: Sequence[Server], ceiling: int) -> None:
         self._servers = servers
+        self._known: dict[str, Load] = {}  # what each told last
         self.ceiling = ceiling
 
     async def sample(self, prompt: Mapping[str, object], n: int, rng: int, key: str) -> list[Reply]:
@@ -35,18 +36,21 @@ class Fleet:
         return await candidates[-1].sample(prompt, n, rng)
 
     async def load(self) -> Load | None:
-        """Of the servers that tell; None where none does."""
-        told = [load for load in await asyncio.gather(*(one.load() for one in self._servers)) if load is not None]
+        """Of the servers that tell; None where none does. Who is silent for once keeps its place in what is counted."""
+        loads = await asyncio.gather(*(one.load() for one in self._servers))
+        told = {one.url: load for one, load in zip(self._servers, loads, strict=True) if load is not None}
         if not told:
             return None
+        self._known |= told
+        running, ever = told.values(), self._known.values()
         return Load(
-            running=sum(load.running for load in told),
-            waiting=sum(load.waiting for load in told),
-            cache=max(load.cache for load in told),
-            preempted=sum(load.preempted for load in told),
-            generated=sum(load.generated for load in told),
-            prefix_queries=sum(load.prefix_queries for load in told),
-            prefix_hits=sum(load.prefix_hits for load in told),
+            running=sum(load.running for load in running),
+            waiting=sum(load.waiting for load in running),
+            cache=max(load.cache for load in running),
+            preempted=sum(load.preempted for load in ever),
+            generated=sum(load.generated for load in ever),
+            prefix_queries=sum(load.prefix_queries for load in ever),
+            prefix_hits=sum(load.prefix_hits for load in ever),
         )
 
     def states(self) -> list[ServerState]:

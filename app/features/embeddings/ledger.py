@@ -143,7 +143,8 @@ def save(session: Session, claim: Claim, found: Mapping[int, Sequence[float] | N
         {"profile_id": claim.profile_id, "variant_id": each, "workspace_id": claim.workspace_id, "vector": vector}
         for each, vector in packed.items()
     ]
-    session.execute(insert(Embedding).on_conflict_do_nothing(), rows)
+    if rows:
+        session.execute(insert(Embedding).on_conflict_do_nothing(), rows)
 
 
 def finish(session: Session, claim: Claim, spreads: list[EmbeddingSpread]) -> None:

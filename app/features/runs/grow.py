@@ -12,6 +12,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Concatenate, ParamSpec, TypeVar
 
 from app import prompts, registry
@@ -68,7 +69,8 @@ class Grower:
         self._options = config.options_of(claim.environment)
         self._course = course_of(claim, config)
         # What people ask for beside the chains is within no cap.
-        self._asker = Asker(self._record, tools.patience, tools.stopping, None if claim.asked else tools.spent)
+        record = partial(_record, tools.ledger, claim)  # not a method, which would hold on to all texts of the chain
+        self._asker = Asker(record, tools.patience, tools.stopping, None if claim.asked else tools.spent)
         self._variants: dict[Place, StoredVariant] = {}
         self._past: dict[Place, PastTurn] = {}
 
@@ -92,7 +94,10 @@ class Grower:
             branches = (self._grow(place, step) for place, step in steps.items())
             ends = await asyncio.gather(*branches, return_exceptions=True)
             if errors := [end for end in ends if end is not None]:
-                raise _gravest(errors)
+                try:
+                    raise _gravest(errors)
+                finally:
+                    del ends, errors  # else they and this frame, with all of the chain's texts, would hold each other
             await self._save(stages.save_turn, turn)
             turn += 1
         return self._course.end(turn, self._variants)
@@ -269,18 +274,16 @@ class Grower:
     async def _save(self, action: Callable[Concatenate[Direct, Claim, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         return await self._tools.ledger.save(action, self._claim, *args, **kwargs)
 
-    async def _record(self, stage: str, kind: str, message: str) -> None:
-        claim = self._claim
-        _log.warning("chain %s, %s: %s", claim.chain_id, stage, message)
-        await self._tools.ledger.write(
-            stages.save_incident, claim.workspace_id, claim.run_id, claim.chain_id, stage, kind, message
-        )
-
     def _rng(self, place: Place, role: str) -> int:
         """Depends on what is asked, not on rows or times: the same configuration and seed give the same run."""
         claim = self._claim
         parts = self._course.parts(place)
         return derive(self._config.seed, claim.arm, claim.environment, claim.seed_digest, *parts, role)
+
+
+async def _record(ledger: Ledger, claim: Claim, stage: str, kind: str, message: str) -> None:
+    _log.warning("chain %s, %s: %s", claim.chain_id, stage, message)
+    await ledger.write(stages.save_incident, claim.workspace_id, claim.run_id, claim.chain_id, stage, kind, message)
 
 
 def _past_turn(variant: StoredVariant) -> PastTurn:

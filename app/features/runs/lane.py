@@ -48,7 +48,7 @@ _LOOKS_REST = 10
 _SHARES = 16
 # By default each 700 new objects set the collector looking for cycles, of which a lane makes hardly any, among the
 # texts of all its chains: it took a fifteenth of a lane's time.
-_COLLECT = (20_000, 50, 100)
+_COLLECT = (20_000, 10, 10)
 # Chains that end together are looked at together: a large run ends many in a second.
 _MOMENT_S = 0.05
 

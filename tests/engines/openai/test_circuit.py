@@ -8,6 +8,7 @@ import pytest
 from aiohttp import web
 
 from app.domain.ports import Load, Metered
+from app.engines._openai.fleet import Fleet
 from app.engines._openai.metrics import read_load
 from app.engines._openai.refusals import refusal
 from app.errors import EngineError
@@ -83,6 +84,25 @@ async def test_each_server_is_told_of_by_itself() -> None:
         (state,) = asked.servers()
         assert (state.address, state.away, state.under_way) == (server.url, False, 0)
         assert state.load == Load(64, 2, 0.5, 3)
+
+
+class _Tells:
+    """A server of a fleet that tells its load, and None when it is not heard."""
+
+    def __init__(self, url: str, *loads: Load | None) -> None:
+        self.url = url
+        self._loads = iter(loads)
+
+    async def load(self) -> Load | None:
+        return next(self._loads)
+
+
+async def test_a_server_that_is_silent_for_once_looks_neither_restarted_nor_preempting() -> None:
+    busy = Load(running=64, waiting=2, cache=0.5, preempted=7, generated=900)
+    first, second = _Tells("http://one/v1", busy, busy, None), _Tells("http://two/v1", busy, None, None)
+    both = Fleet([first, second], 100)  # type: ignore[list-item]
+    loads = [await both.load() for _ in range(3)]
+    assert loads == [Load(128, 4, 0.5, 14, 1800), Load(64, 2, 0.5, 14, 1800), None]
 
 
 async def test_a_server_without_metrics_tells_no_load() -> None:

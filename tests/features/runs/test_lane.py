@@ -1,6 +1,8 @@
 """One lane in this process, with the real database, sandbox and procedural engine."""
 
+import gc
 from concurrent.futures import ThreadPoolExecutor
+from itertools import count
 
 import pytest
 from pydantic import ValidationError
@@ -11,6 +13,7 @@ from app.db import unit_of_work
 from app.errors import Conflict, LeaseLost
 from app.features.runs import claims, service, stages
 from app.features.runs.claims import QUARANTINE, SUSPECT
+from app.features.runs.grow import Grower
 from app.models import Attempt, Chain, Incident, LaneSlot, Measurement, Run, Variant
 from tests.support import refining
 
@@ -45,6 +48,29 @@ def test_a_run_grows_its_trees_and_the_ledger_is_clean() -> None:
     assert summary.main.proposals == summary.baseline.proposals == 12
     assert summary.main.usable > 0
     assert summary.progress == 1.0
+
+
+def test_the_texts_of_a_chain_go_with_it_and_do_not_wait_for_the_collector() -> None:
+    run_id = refining.start(refining.owner_with_seeds())
+    gc.collect()
+    gc.disable()
+    try:
+        refining.drive(run_id)
+        assert [one for one in gc.get_objects() if isinstance(one, Grower)] == []
+    finally:
+        gc.enable()
+
+
+def test_a_chain_that_is_stopped_goes_as_well() -> None:
+    run_id = refining.start(refining.owner_with_seeds())
+    looks = count()
+    gc.collect()
+    gc.disable()
+    try:
+        refining.drive(run_id, lambda: next(looks) > 1)
+        assert [one for one in gc.get_objects() if isinstance(one, Grower)] == []
+    finally:
+        gc.enable()
 
 
 def test_the_same_seed_gives_the_same_run_and_another_seed_another() -> None:

@@ -101,9 +101,10 @@ class Pace:
     def turn(self, change: Change, used: int, *, full: bool) -> None:
         """Grows only while the limit holds requests back, and shrinks only once an earlier shrinking took effect."""
         doubles = change is Change.DOUBLE and full and self.limit < self.ceiling
-        self.settling = doubles or (self.settling and change in (Change.DOUBLE, Change.GROW, Change.HOLD))
+        settling = doubles or (self.settling and change in (Change.DOUBLE, Change.GROW, Change.HOLD))
         if change in (Change.DOUBLE, Change.GROW):
             if full:
                 self.limit = min(self.ceiling, self.limit + (self.limit if doubles else self.step))
         elif change is not Change.HOLD and used <= self.limit:
             self.limit = max(min(self.step, self.ceiling), int(self.limit * _SHARES[change]))
+        self.settling = settling and self.limit < self.ceiling
