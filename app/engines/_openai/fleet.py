@@ -42,11 +42,11 @@ class Fleet:
         if not told:
             return None
         self._known |= told
-        running, ever = told.values(), self._known.values()
+        now, ever = told.values(), self._known.values()
         return Load(
-            running=sum(load.running for load in running),
-            waiting=sum(load.waiting for load in running),
-            cache=max(load.cache for load in running),
+            running=sum(load.running for load in now),
+            waiting=sum(load.waiting for load in now),
+            cache=max(load.cache for load in now),
             preempted=sum(load.preempted for load in ever),
             generated=sum(load.generated for load in ever),
             prefix_queries=sum(load.prefix_queries for load in ever),
