@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import lru_cache
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias, TypeVar, cast
 
 import psycopg
+from psycopg.pq import TransactionStatus
 from psycopg.types.numeric import Int8BinaryDumper
 from sqlalchemy import Engine, create_engine
 from sqlalchemy.exc import DBAPIError, TimeoutError
@@ -17,7 +18,23 @@ from sqlalchemy.orm import Session
 from app.config import settings
 from app.errors import AppError, Conflict, StorageFull, Unavailable
 
-__all__ = ["Direct", "Session", "Writer", "after_commit", "bigints", "engine", "execute", "unit_of_work"]
+__all__ = [
+    "BEGIN",
+    "COMMIT",
+    "Direct",
+    "Rows",
+    "Session",
+    "Statement",
+    "Writing",
+    "after_commit",
+    "bigints",
+    "complete",
+    "engine",
+    "execute",
+    "unit_of_work",
+]
+
+T = TypeVar("T")
 
 _log = logging.getLogger(__name__)
 _AFTER = "after_commit"
@@ -45,52 +62,83 @@ def _database_url() -> str:
     return url
 
 
-class Direct:
-    """A connection of one thread outside of the pool. Each statement is a transaction of its own.
+Rows: TypeAlias = list[tuple[Any, ...]]
 
-    For the few statements that lanes spend their days with: it takes a fraction of what a unit of work takes. Opened
-    when it is first used, and again after it broke.
+
+class Statement(NamedTuple):
+    """In psycopg's own words."""
+
+    query: bytes
+    values: Mapping[str, object]
+
+
+BEGIN, COMMIT = Statement(b"begin", {}), Statement(b"commit", {})
+
+# One statement after the other, with the rows of each for an answer: whoever says what to write does not need to know
+# whether it is part of a unit of work, or goes over a connection that an event loop drives.
+Writing: TypeAlias = Generator[Statement, Rows, T]
+
+
+class Direct:
+    """A connection outside of the pool, driven by the event loop. Each statement is a transaction of its own, unless
+    they stand between BEGIN and COMMIT.
+
+    For the few statements that lanes spend their days with: it takes a fraction of what a unit of work takes, and no
+    thread. Opened when it is first used, and again after it broke.
     """
 
     def __init__(self) -> None:
-        self._opened: psycopg.Connection[tuple[Any, ...]] | None = None
+        self._opened: psycopg.AsyncCursor[tuple[Any, ...]] | None = None  # of its connection
 
-    def execute(self, query: bytes, values: Mapping[str, object]) -> list[tuple[Any, ...]]:
-        """The rows that it returns; it must return some sort of them. Raises what `unit_of_work` raises."""
+    async def run(self, writing: Writing[T]) -> T:
+        """Raises what `unit_of_work` raises, and what `writing` does; a transaction that is open then is rolled back.
+
+        May be cancelled at any moment; whether the statement under way was committed is unknown then.
+        """
         with _named_errors():
-            return self._connection().execute(query, values).fetchall()
+            cursor = await self._cursor()
+            try:
+                statement = next(writing)
+                while True:
+                    await cursor.execute(statement.query, statement.values)
+                    statement = writing.send(await cursor.fetchall() if cursor.rownumber is not None else [])
+            except StopIteration as done:
+                return cast("T", done.value)
+            finally:
+                if cursor.connection.pgconn.transaction_status != TransactionStatus.IDLE:
+                    await self.aclose()
 
-    @contextmanager
-    def transaction(self) -> Iterator[None]:
-        """Several statements as one transaction."""
-        with _named_errors(), self._connection().transaction():
-            yield
-
-    def close(self) -> None:
+    async def aclose(self) -> None:
         if self._opened is not None:
-            self._opened.close()
+            await self._opened.connection.close()
 
-    def _connection(self) -> psycopg.Connection[tuple[Any, ...]]:
-        if self._opened is None or self._opened.closed:
+    async def _cursor(self) -> psycopg.AsyncCursor[tuple[Any, ...]]:
+        if self._opened is None or self._opened.connection.closed:
             # By keywords, as the pool connects: libpq reads some addresses otherwise, and quotes them in its errors.
             _, address = engine().dialect.create_connect_args(engine().url)
-            self._opened = psycopg.connect(
+            connection = await psycopg.AsyncConnection.connect(
                 **address, autocommit=True, connect_timeout=_CONNECT_S, application_name=_NAME
             )
             # By default a number's type depends on its size, and each combination is a statement to prepare.
-            self._opened.adapters.register_dumper(int, Int8BinaryDumper)
+            connection.adapters.register_dumper(int, Int8BinaryDumper)
+            self._opened = connection.cursor()
         return self._opened
 
 
-Writer: TypeAlias = Session | Direct
+def complete(session: Session, writing: Writing[T]) -> T:
+    """Writes it within the unit of work. Raises what `writing` raises."""
+    try:
+        statement = next(writing)
+        while True:
+            statement = writing.send(execute(session, *statement))
+    except StopIteration as done:
+        return cast("T", done.value)
 
 
-def execute(writer: Writer, query: bytes, values: Mapping[str, object]) -> list[tuple[Any, ...]]:
-    """The rows of a statement in psycopg's own words, within the unit of work or as a transaction of its own."""
-    if isinstance(writer, Direct):
-        return writer.execute(query, values)
-    rows = writer.connection().exec_driver_sql(query.decode(), dict(values))
-    return [tuple(row) for row in rows]
+def execute(session: Session, query: bytes, values: Mapping[str, object]) -> Rows:
+    """The rows of a statement in psycopg's own words, within the unit of work."""
+    result = session.connection().exec_driver_sql(query.decode(), dict(values))
+    return [tuple(row) for row in result] if result.returns_rows else []
 
 
 def bigints(numbers: Iterable[int]) -> str:
@@ -98,12 +146,9 @@ def bigints(numbers: Iterable[int]) -> str:
     return f"{{{','.join(map(str, numbers))}}}"
 
 
-def after_commit(writer: Writer, action: Callable[[], None]) -> None:
-    """Runs `action` once the unit of work is durable, never when it is rolled back; at once for a Direct."""
-    if isinstance(writer, Direct):
-        _announce([action])
-    else:
-        writer.info.setdefault(_AFTER, []).append(action)
+def after_commit(session: Session, action: Callable[[], None]) -> None:
+    """Runs `action` once the unit of work is durable, never when it is rolled back."""
+    session.info.setdefault(_AFTER, []).append(action)
 
 
 @contextmanager

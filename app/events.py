@@ -5,6 +5,9 @@ The nudge only says "look again"; without Redis listeners poll, and nothing is l
 
 from __future__ import annotations
 
+import asyncio
+import logging
+from collections.abc import Collection
 from functools import lru_cache
 
 import redis
@@ -14,6 +17,11 @@ from app.config import settings
 from app.db import Session, after_commit
 from app.models import Event
 from app.models.base import table_of
+
+_log = logging.getLogger(__name__)
+
+# What happens within a moment is one nudge: a large run writes a hundred variants in a second.
+_MOMENT_S = 0.1
 
 # Of the table rather than of the class: a run writes one for every variant, and this is several times as quick.
 _ADD = insert(table_of(Event))
@@ -54,3 +62,36 @@ def ping() -> None:
 def nudge(run_id: int, kind: str) -> None:
     """Wakes the run's listeners. Raises redis.RedisError."""
     client().publish(channel(run_id), kind)
+
+
+class Nudges:
+    """Wakes one run's listeners from an event loop, which never waits for Redis."""
+
+    def __init__(self, run_id: int) -> None:
+        self._run_id = run_id
+        self._kinds: set[str] = set()
+        self._sending: asyncio.Task[None] | None = None
+
+    def add(self, kind: str) -> None:
+        """What was committed just now."""
+        self._kinds.add(kind)
+        if self._sending is None or self._sending.done():
+            self._sending = asyncio.create_task(self._send())
+
+    async def close(self) -> None:
+        """Sends what is left."""
+        if self._sending is not None:
+            await self._sending
+
+    async def _send(self) -> None:
+        while self._kinds:
+            await asyncio.sleep(_MOMENT_S)
+            kinds, self._kinds = self._kinds, set()
+            await asyncio.to_thread(self._nudge, kinds)
+
+    def _nudge(self, kinds: Collection[str]) -> None:
+        try:
+            for kind in sorted(kinds):
+                nudge(self._run_id, kind)
+        except Exception:  # noqa: BLE001 - the database holds the truth, and listeners poll
+            _log.warning("run %s: a nudge failed", self._run_id, exc_info=True)

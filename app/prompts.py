@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -86,6 +86,7 @@ def prompt_hash(environment: str, libraries: tuple[str, ...] = ()) -> str:
     return digest.hexdigest()
 
 
+@lru_cache(maxsize=256)
 def _request(step: Step, *, again: bool, instruction: str = "") -> str:
     return _render("_shared/request.md.j2", step=step, again=again, instruction=instruction)
 

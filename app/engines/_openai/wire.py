@@ -108,7 +108,7 @@ def _reply(choice: dict[str, Any], model: str, prompt_tokens: int, completion_to
         text, reasoning = choice["text"], ""
     if not isinstance(text, str) or not isinstance(reasoning, str):
         raise TypeError("content")
-    if not reasoning:
+    if not reasoning and ("<think>" in text or "</think>" in text):
         thought = _THOUGHT.match(text) or (_THOUGHT_OPENED_BEFORE.match(text) if message else None)
         if thought:
             reasoning, text = thought[1].strip(), text[thought.end() :]

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from textwrap import dedent
 
 _LANGUAGES = {
@@ -29,6 +30,7 @@ _WRAPPERS = frozenset({"markdown", "md"})
 _OPENING = re.compile(r"(?P<indent>[ \t]*+)(?P<fence>`{3,}+|~{3,}+)(?P<info>[^`]*+)")
 _ONE_LINE = re.compile(r"[ \t]*+(?P<fence>`{3,}+)(?P<language>\w++)[ \t]++(?P<text>.+)(?P=fence)")
 _FENCE_LINE = re.compile(r"^[ \t]*+(?P<fence>`{3,}+|~{3,}+)(?P<rest>.*+)$", re.MULTILINE)
+_LANGUAGE = re.compile(r"\{?\s*\.?([A-Za-z0-9_+-]*)")
 _LINE_END = re.compile(r"\r\n?|\n")
 # What a model thought before it answered, where its server did not split it off.
 _REASONING_END = re.compile(r"</(?:think|thinking|thought|reasoning)>|<\|channel\|>final<\|message\|>", re.IGNORECASE)
@@ -119,7 +121,7 @@ def _end(lines: list[str], start: int, fence: str) -> tuple[int, int]:
 
     Without one outside a string the first fence of all ends it, else the reply's end.
     """
-    closing = re.compile(rf"[ \t]*+{fence[0]}{{{len(fence)},}}+[ \t]*+")
+    closing = _closing(fence)
     first: tuple[int, int] | None = None
     double = single = 0
     for at in range(start, len(lines)):
@@ -135,6 +137,11 @@ def _end(lines: list[str], start: int, fence: str) -> tuple[int, int]:
         double += line.count('"""')
         single += line.count("'''")
     return first or (len(lines), len(lines))
+
+
+@lru_cache(maxsize=16)
+def _closing(fence: str) -> re.Pattern[str]:
+    return re.compile(rf"[ \t]*+{fence[0]}{{{len(fence)},}}+[ \t]*+")
 
 
 def _one_line(line: str) -> re.Match[str] | None:
@@ -158,7 +165,7 @@ def _opens_known(line: str, fence: str) -> bool:
 
 
 def _language(info: str) -> str:
-    word = re.match(r"\{?\s*\.?([A-Za-z0-9_+-]*)", info.strip())
+    word = _LANGUAGE.match(info.strip())
     name = word[1].lower() if word else ""
     return _LANGUAGES.get(name, name)
 

@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy import and_, delete, exists, func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 
-from app.db import Session, Writer, execute
+from app.db import Session, Statement, execute
 from app.domain.overlap import CODE_SIMILARITY, CODE_SIZE, CODE_WIDTH, shared_passage, variant_grams
 from app.domain.problem import Problem
 from app.domain.sketch import Sketch, bands, similarity, sketch
@@ -40,18 +40,18 @@ class _Match:
         return -self.grams, -(self.similarity or 0.0), self.position
 
 
-def hold(writer: Writer, run_id: int) -> None:
+def hold(run_id: int) -> Statement:
     """Keeps the sets that the run's variants are compared with as they are, until the transaction ends.
 
     The lock waits for a check that adds some (it holds the run FOR UPDATE), and makes one wait that would begin before
     this transaction ends: so every variant is compared by one of them.
     """
-    execute(writer, _HOLD, {"run_id": run_id})
+    return Statement(_HOLD, {"run_id": run_id})
 
 
 def sets_of_run(session: Session, run_id: int) -> list[int]:
     """The sets that the run's variants are compared with; held."""
-    hold(session, run_id)
+    execute(session, *hold(run_id))
     found = select(RunBenchmark.benchmark_set_id).where(RunBenchmark.run_id == run_id)
     return list(session.execute(found.order_by(RunBenchmark.benchmark_set_id)).scalars())
 

@@ -11,7 +11,7 @@ from sqlalchemy import and_, case, func, or_, select, update
 from sqlalchemy.sql.elements import ColumnElement
 
 from app.config import settings
-from app.db import Session, Writer, execute
+from app.db import Session, Statement, Writing
 from app.domain.difficulty import Band
 from app.domain.tree import Direction, Place
 from app.features.runs.finish import finish_run_if_done, in_order, lock_run
@@ -133,10 +133,10 @@ select state,
 from run where id = %(run_id)s"""
 
 
-def look(writer: Writer, run_id: int) -> tuple[str, bool]:
+def look(run_id: int) -> Writing[tuple[str, bool]]:
     """The run's state, and whether there is anything that nobody drives. Lanes ask several times a second."""
-    rows = execute(writer, _LOOK, {"run_id": run_id})
-    return rows[0] if rows else ("deleted", False)
+    rows = yield Statement(_LOOK, {"run_id": run_id})
+    return (rows[0][0], rows[0][1]) if rows else ("deleted", False)
 
 
 def claim_chains(

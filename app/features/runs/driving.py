@@ -98,7 +98,7 @@ class RequestLane(ABC, Generic[C]):
                 await self._leave(claim)
             return self.stopping.is_set() and not self._should_stop()
         finally:
-            self.ledger.close()
+            await self.ledger.close()
 
     async def _leave(self, claim: C) -> None:
         try:

@@ -17,13 +17,14 @@ from typing import Concatenate, ParamSpec, TypeVar
 
 from app import prompts, registry
 from app.config import libraries
-from app.db import Direct, Session
+from app.db import Session, Writing
 from app.domain.ports import AttemptRequest, ProposalRequest, Sandbox, Student, Teacher
 from app.domain.problem import InvalidProposal, Problem, Reply, Verdict
 from app.domain.randomness import derive
 from app.domain.summary import representatives
 from app.domain.tree import Brief, Node, PastTurn, Place, Step
 from app.errors import EngineError
+from app.events import Nudges
 from app.features.grading.judging import judge
 from app.features.runs import stages
 from app.features.runs.asking import Asker, CapReached, ContextOverflow, Patience, StageFailed
@@ -47,6 +48,7 @@ class Tools:
     """What a lane lends to its chains."""
 
     ledger: Ledger
+    nudges: Nudges
     sandbox: Sandbox
     teacher: Teacher
     student: Student
@@ -73,6 +75,7 @@ class Grower:
         self._asker = Asker(record, tools.patience, tools.stopping, None if claim.asked else tools.spent)
         self._variants: dict[Place, StoredVariant] = {}
         self._past: dict[Place, PastTurn] = {}
+        self._ends_turn = False  # whether the end of a variant is that of its turn: it has no other branch
 
     async def run(self) -> None:
         """Raises LeaseLost, StageFailed, Stopped or CancelledError; the ledger is consistent after each."""
@@ -80,7 +83,9 @@ class Grower:
             reason = await self._take_turns()
         except ContextOverflow:
             reason = "context_overflow"
-        if not await self._save(stages.save_end_of_one, "finished", reason):
+        if await self._save(stages.save_end_of_one, "finished", reason):
+            self._tools.nudges.add("chain")
+        else:
             await self._write(stages.save_end, "finished", reason)
 
     async def _take_turns(self) -> str:
@@ -90,31 +95,37 @@ class Grower:
                 self._variants[variant.node.place] = variant
         turn = self._claim.next_turn
         while steps := self._course.steps(turn, self._variants):
+            self._ends_turn = len(steps) == 1
             # No branch is thrown away for the trouble of another: each comes to its end or to a stage boundary.
             branches = (self._grow(place, step) for place, step in steps.items())
             ends = await asyncio.gather(*branches, return_exceptions=True)
-            if errors := [end for end in ends if end is not None]:
+            if errors := [end for end in ends if isinstance(end, BaseException)]:
                 try:
                     raise _gravest(errors)
                 finally:
                     del ends, errors  # else they and this frame, with all of the chain's texts, would hold each other
-            await self._save(stages.save_turn, turn)
+            if not (self._ends_turn and all(ends)):
+                await self._save(stages.save_turn, turn)
             turn += 1
         return self._course.end(turn, self._variants)
 
     def _before(self, place: Place) -> list[StoredVariant]:
         return self._course.before(place, self._variants)
 
-    async def _grow(self, place: Place, step: Step) -> None:
-        """One variant through the stages that it has not passed yet."""
+    async def _grow(self, place: Place, step: Step) -> bool:
+        """One variant through the stages that it has not passed yet; whether there were any."""
         variant = self._variants.get(place) or await self._propose(place, step)
+        if variant.stage == "done":
+            return False
         if variant.stage == "proposed":
             variant = await self._check(variant)
         if variant.stage == "checked":
             variant = await self._attempt(variant)
         if variant.stage == "attempted":
             variant = await self._judge(variant)
+        self._tools.nudges.add("variant")
         self._variants[place] = variant
+        return True
 
     async def _propose(self, place: Place, step: Step) -> StoredVariant:
         meter = self._meter()
@@ -177,9 +188,9 @@ class Grower:
         place = variant.node.place
         broken = place, variant.id, invalid.code, invalid.detail
         if variant.fingerprint is None:
-            await self._save(stages.save_invalid, *broken, usage)
+            await self._save(stages.save_invalid, *broken, usage, ends_turn=self._ends_turn)
         else:
-            await self._write(stages.take_back, *broken, variant.fingerprint, usage)
+            await self._write(stages.take_back, *broken, variant.fingerprint, usage, ends_turn=self._ends_turn)
         node = replace(variant.node, invalid=invalid.code)
         return replace(variant, stage="done", node=node, invalid_detail=invalid.detail)
 
@@ -249,6 +260,7 @@ class Grower:
             sum(reply.finish_reason == "length" for reply in replies),
             self._tools.sandbox.isolation.value,
             meter.usage("judging", len(judgements), errors=sum(j.verdict is Verdict.ERROR for j in judgements)),
+            ends_turn=self._ends_turn,
         )
         return replace(
             variant,
@@ -271,7 +283,7 @@ class Grower:
     async def _write(self, action: Callable[Concatenate[Session, Claim, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         return await self._tools.ledger.write(action, self._claim, *args, **kwargs)
 
-    async def _save(self, action: Callable[Concatenate[Direct, Claim, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+    async def _save(self, action: Callable[Concatenate[Claim, P], Writing[T]], *args: P.args, **kwargs: P.kwargs) -> T:
         return await self._tools.ledger.save(action, self._claim, *args, **kwargs)
 
     def _rng(self, place: Place, role: str) -> int:

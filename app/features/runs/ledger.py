@@ -1,15 +1,14 @@
-"""The lane's way to the database: one short transaction per call, off the event loop, patient with a restart."""
+"""The way to the database of a lane: a short transaction per call, patient with a restart, beside the event loop."""
 
 from __future__ import annotations
 
 import asyncio
 import random
-import threading
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Concatenate, ParamSpec, TypeVar, cast
+from typing import Concatenate, ParamSpec, TypeVar
 
-from app.db import Direct, Session, unit_of_work
+from app.db import Direct, Session, Writing, unit_of_work
 from app.errors import AppError, LeaseLost
 
 P = ParamSpec("P")
@@ -17,6 +16,7 @@ T = TypeVar("T")
 
 # Enough to keep commits of many chains flowing; well under the pool of connections.
 _THREADS = 4
+_DIRECTS = 4
 
 
 class Ledger:
@@ -25,36 +25,42 @@ class Ledger:
     def __init__(self, patience_s: float) -> None:
         self._patience_s = patience_s
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="ledger")
-        self._local = threading.local()
-        self._directs: list[Direct] = []
+        self._directs = [Direct() for _ in range(_DIRECTS)]
+        self._free: asyncio.LifoQueue[Direct] = asyncio.LifoQueue()
+        for direct in self._directs:
+            self._free.put_nowait(direct)
 
     async def write(self, action: Callable[Concatenate[Session, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """`action(session, ...)`. Raises what it raises; Unavailable only after the patience is used up."""
+        """`action(session, ...)` in a thread. Raises what it raises; Unavailable only after the patience is used up."""
 
-        def once() -> T:
+        def within() -> T:
             with unit_of_work() as session:
                 return action(session, *args, **kwargs)
 
+        async def once() -> T:
+            return await asyncio.get_running_loop().run_in_executor(self._threads, within)
+
         return await self._patiently(once)
 
-    async def save(self, action: Callable[Concatenate[Direct, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """`action(direct, ...)`, for what needs no unit of work. Raises as `write` does."""
-        return await self._patiently(lambda: action(self._direct(), *args, **kwargs))
+    async def save(self, action: Callable[P, Writing[T]], *args: P.args, **kwargs: P.kwargs) -> T:
+        """What `action(...)` yields, over a connection of the loop's own. Raises as `write` does."""
 
-    def _direct(self) -> Direct:
-        """This thread's."""
-        if not hasattr(self._local, "direct"):
-            self._local.direct = Direct()
-            self._directs.append(self._local.direct)
-        return cast("Direct", self._local.direct)
+        async def once() -> T:
+            direct = await self._free.get()
+            try:
+                return await direct.run(action(*args, **kwargs))
+            finally:
+                self._free.put_nowait(direct)
 
-    async def _patiently(self, once: Callable[[], T]) -> T:
+        return await self._patiently(once)
+
+    async def _patiently(self, once: Callable[[], Awaitable[T]]) -> T:
         loop = asyncio.get_running_loop()
         deadline = loop.time() + self._patience_s
         delay = 0.1
         while True:
             try:
-                return await loop.run_in_executor(self._threads, once)
+                return await once()
             except LeaseLost:
                 raise
             except AppError as error:
@@ -63,7 +69,7 @@ class Ledger:
             await asyncio.sleep(delay * random.uniform(0.5, 1.5))  # noqa: S311 - jitter
             delay = min(delay * 2, 5.0)
 
-    def close(self) -> None:
+    async def close(self) -> None:
         self._threads.shutdown(wait=True)
         for direct in self._directs:
-            direct.close()
+            await direct.aclose()

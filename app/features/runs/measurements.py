@@ -5,10 +5,11 @@ Both are idempotent, since a connection can be cut while COMMIT is on its way.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 
-from app.db import Writer, execute
+from pydantic_core import to_json
+
+from app.db import Session, execute
 from app.domain.difficulty import Tally
 from app.domain.problem import Judgement, Reply, Verdict
 from app.domain.text import storable
@@ -19,7 +20,7 @@ _JUDGE = f"with held as (select), {JUDGE} select id from judged".encode()
 
 
 def add_attempts(
-    writer: Writer,
+    session: Session,
     workspace_id: int,
     variant_id: int,
     student_profile_id: int,
@@ -28,11 +29,11 @@ def add_attempts(
 ) -> None:
     """What the student answered; nothing is changed where that stands already."""
     values = values_of_attempts(variant_id, student_profile_id, prompt_hash, replies)
-    execute(writer, _ADD, values | {"workspace_id": workspace_id})
+    execute(session, _ADD, values | {"workspace_id": workspace_id})
 
 
 def judge_attempts(
-    writer: Writer,
+    session: Session,
     variant_id: int,
     student_profile_id: int,
     judgements: Sequence[Judgement],
@@ -43,7 +44,7 @@ def judge_attempts(
     """The verdicts, and the pass rate where there are at least `minimum` of them."""
     tally = tally_of(judgements)
     values = values_of_judgements(variant_id, student_profile_id, judgements, tally, minimum, cut, isolation)
-    ((_,),) = execute(writer, _JUDGE, values)
+    ((_,),) = execute(session, _JUDGE, values)
     return tally
 
 
@@ -110,4 +111,4 @@ def values_of_judgements(
 
 
 def _records(rows: Iterable[Mapping[str, object]]) -> str:
-    return json.dumps(list(rows), ensure_ascii=False)
+    return to_json(list(rows)).decode()

@@ -25,7 +25,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import ARRAY
 
-from app.db import Session, Writer, bigints, execute
+from app.db import Session, Statement, bigints, execute
 from app.domain import sketch
 from app.domain.sketch import number, repeats
 from app.domain.tree import Place
@@ -126,9 +126,9 @@ _HOLD = (
 _NAMING = select(_variant.c.id).where(or_(*(_variant.c[mark.column] == bindparam("variant_") for mark in MARKS)))
 
 
-def lock(writer: Writer, claim: Claim, fingerprint: str, bands: Sequence[int]) -> None:
+def lock(claim: Claim, fingerprint: str, bands: Sequence[int]) -> Statement:
     """Before any row is held: who adds an equal or similar variant waits here, and not for rows."""
-    _lock(writer, [number(f"{claim.run_id}/{fingerprint}".encode()), *bands])
+    return _lock([number(f"{claim.run_id}/{fingerprint}".encode()), *bands])
 
 
 def lock_all(session: Session, claim: Claim, fingerprint: str, variant_id: int) -> None:
@@ -139,7 +139,7 @@ def lock_all(session: Session, claim: Claim, fingerprint: str, variant_id: int) 
         wanted = {number(f"{claim.run_id}/{fingerprint}".encode()), *(key for this in these for key in this.bands)}
         if wanted <= held:
             return
-        _lock(session, wanted - held)
+        execute(session, *_lock(wanted - held))
         held |= wanted
 
 
@@ -190,9 +190,9 @@ def bands_of(claim: Claim, signature: bytes) -> list[int]:
     return list(sketch.bands(signature, f"{claim.workspace_id}/{claim.environment}"))
 
 
-def _lock(writer: Writer, keys: Sequence[int] | set[int]) -> None:
+def _lock(keys: Sequence[int] | set[int]) -> Statement:
     """In ascending order, so that two who want some of the same never wait for each other."""
-    execute(writer, _LOCK, {"keys": bigints(sorted(set(keys)))})
+    return Statement(_LOCK, {"keys": bigints(sorted(set(keys)))})
 
 
 def _these(session: Session, ids: Sequence[int]) -> list[_Sketched]:

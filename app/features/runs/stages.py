@@ -13,7 +13,7 @@ from typing import Any
 
 from sqlalchemy import update
 
-from app.db import Direct, Session, Writer, after_commit, bigints, execute
+from app.db import BEGIN, COMMIT, Session, Statement, Writing, bigints, complete, execute
 from app.domain.difficulty import Tally
 from app.domain.fingerprint import content_hash, fingerprint
 from app.domain.problem import Judgement, Problem, Reply
@@ -22,7 +22,7 @@ from app.domain.sketch import Sketch, sketch
 from app.domain.text import storable
 from app.domain.tree import Place, Step
 from app.errors import LeaseLost
-from app.events import nudge, publish
+from app.events import publish
 from app.features.benchmarks import matching
 from app.features.runs import similar, statements
 from app.features.runs.arms import ASKED
@@ -57,18 +57,20 @@ class Provenance:
     isolation: str
 
 
-def _save(writer: Writer, statement: statements.ByClaim, claim: Claim, turn: int, **values: object) -> tuple[Any, ...]:
+def _save(
+    statement: statements.ByClaim, claim: Claim, turn: int, ends_turn: bool = False, /, **values: object
+) -> Writing[tuple[Any, ...]]:
     """The row that the statement returns. Raises LeaseLost where there is none."""
-    held = {"leased_id": claim.leased_id, "epoch": claim.epoch, "turn": turn}
-    rows = execute(writer, statement[claim.leased], held | values)
+    held = {"leased_id": claim.leased_id, "epoch": claim.epoch, "turn": turn, "next_turn": turn + ends_turn}
+    rows = yield Statement(statement[claim.leased], held | values)
     if not rows:
         raise LeaseLost(f"{claim.name} is driven by another lane now.".capitalize())
     return rows[0]
 
 
 def _save_stage(
-    writer: Writer, statement: statements.ByClaim, claim: Claim, turn: int, usage: Usage, **values: object
-) -> tuple[Any, ...]:
+    statement: statements.ByClaim, claim: Claim, turn: int, usage: Usage, ends_turn: bool = False, /, **values: object
+) -> Writing[tuple[Any, ...]]:
     """As `_save`, with what every stage notes."""
     common = {
         "workspace_id": claim.workspace_id,
@@ -77,7 +79,7 @@ def _save_stage(
         "usage_arm": ASKED if claim.asked else claim.arm,
         **_fields(usage),
     }
-    return _save(writer, statement, claim, turn, **common | values)
+    return (yield from _save(statement, claim, turn, ends_turn, **common | values))
 
 
 def _fields(usage: Usage) -> dict[str, object]:
@@ -95,7 +97,6 @@ def path_of(place: Place, parent: StoredVariant | None) -> str:
 
 
 def save_proposal(
-    writer: Writer,
     claim: Claim,
     place: Place,
     step: Step,
@@ -103,10 +104,9 @@ def save_proposal(
     reply: Reply,
     provenance: Provenance,
     usage: Usage,
-) -> int:
+) -> Writing[int]:
     """Stage 1: the teacher's reply. Returns the variant's id."""
-    (created,) = _save_stage(
-        writer,
+    (created,) = yield from _save_stage(
         statements.SAVE_PROPOSAL,
         claim,
         place.turn,
@@ -131,25 +131,24 @@ def save_proposal(
     )
     if created is None:
         where = {"chain_id": claim.chain_id, "turn": place.turn, "branch": place.branch}
-        ((created,),) = execute(writer, statements.VARIANT_AT, where)
+        ((created,),) = yield Statement(statements.VARIANT_AT, where)
     return int(created)
 
 
 def save_invalid(
-    writer: Writer, claim: Claim, place: Place, variant_id: int, code: str, detail: str, usage: Usage
-) -> None:
+    claim: Claim, place: Place, variant_id: int, code: str, detail: str, usage: Usage, *, ends_turn: bool
+) -> Writing[None]:
     """Stage 2, the proposal broke a rule and was no problem so far: the variant is done."""
-    _save_stage(
-        writer,
+    yield from _save_stage(
         statements.SAVE_INVALID,
         claim,
         place.turn,
         usage,
+        ends_turn,
         variant_id=variant_id,
         code=code,
         detail=storable(detail),
     )
-    after_commit(writer, lambda: nudge(claim.run_id, "variant"))
 
 
 def take_back(
@@ -161,28 +160,32 @@ def take_back(
     detail: str,
     fingerprint: str,
     usage: Usage,
+    *,
+    ends_turn: bool,
 ) -> None:
     """A problem that held breaks a rule after all: the variant is done, and no other one is a copy of it."""
     similar.lock_all(session, claim, fingerprint, variant_id)
-    save_invalid(session, claim, place, variant_id, code, detail, usage)
+    complete(session, save_invalid(claim, place, variant_id, code, detail, usage, ends_turn=ends_turn))
     _mark_duplicates(session, claim, fingerprint)
     similar.remove(session, variant_id)
 
 
-def save_unlike(direct: Direct, claim: Claim, place: Place, variant_id: int, checked: Checked, usage: Usage) -> bool:
+def save_unlike(claim: Claim, place: Place, variant_id: int, checked: Checked, usage: Usage) -> Writing[bool]:
     """Stage 2, the problem holds, and there is none that it could repeat. False where there may be: `save_checked`."""
     bands = similar.bands_of(claim, checked.sketch.signature)
-    with direct.transaction():
-        similar.lock(direct, claim, checked.fingerprint, bands)
-        matching.hold(direct, claim.run_id)
-        return _save_problem(direct, claim, place, variant_id, checked, bands, usage, anyway=False)
+    yield BEGIN
+    yield similar.lock(claim, checked.fingerprint, bands)
+    yield matching.hold(claim.run_id)
+    saved = yield from _save_problem(claim, place, variant_id, checked, bands, usage, anyway=False)
+    yield COMMIT
+    return saved
 
 
 def save_checked(session: Session, claim: Claim, place: Place, variant_id: int, checked: Checked, usage: Usage) -> None:
     """Stage 2, the problem holds: its gold outputs, its hashes, and what has it already or nearly."""
     bands = similar.bands_of(claim, checked.sketch.signature)
-    similar.lock(session, claim, checked.fingerprint, bands)
-    _save_problem(session, claim, place, variant_id, checked, bands, usage, anyway=True)
+    execute(session, *similar.lock(claim, checked.fingerprint, bands))
+    complete(session, _save_problem(claim, place, variant_id, checked, bands, usage, anyway=True))
     _mark_duplicates(session, claim, checked.fingerprint)
     similar.mark(session, claim, place, variant_id, checked.sketch.signature, bands)
     sets = matching.sets_of_run(session, claim.run_id)
@@ -190,7 +193,6 @@ def save_checked(session: Session, claim: Claim, place: Place, variant_id: int, 
 
 
 def _save_problem(
-    writer: Writer,
     claim: Claim,
     place: Place,
     variant_id: int,
@@ -199,9 +201,8 @@ def _save_problem(
     usage: Usage,
     *,
     anyway: bool,
-) -> bool:
-    (saved,) = _save_stage(
-        writer,
+) -> Writing[bool]:
+    (saved,) = yield from _save_stage(
         statements.SAVE_CHECKED,
         claim,
         place.turn,
@@ -241,7 +242,6 @@ def _mark_duplicates(session: Session, claim: Claim, fingerprint: str) -> None:
 
 
 def save_attempts(
-    writer: Writer,
     claim: Claim,
     place: Place,
     variant_id: int,
@@ -249,14 +249,13 @@ def save_attempts(
     prompt_hash: str,
     replies: Sequence[Reply],
     usage: Usage,
-) -> None:
+) -> Writing[None]:
     """Stage 3: what the student answered, all attempts at once or none."""
     tried = values_of_attempts(variant_id, student_profile_id, prompt_hash, replies)
-    _save_stage(writer, statements.SAVE_ATTEMPTS, claim, place.turn, usage, **tried)
+    yield from _save_stage(statements.SAVE_ATTEMPTS, claim, place.turn, usage, **tried)
 
 
 def save_judgements(
-    writer: Writer,
     claim: Claim,
     place: Place,
     variant_id: int,
@@ -266,21 +265,22 @@ def save_judgements(
     cut: int,
     isolation: str,
     usage: Usage,
-) -> Tally:
+    *,
+    ends_turn: bool,
+) -> Writing[Tally]:
     """Stage 4: the verdicts and the pass rate; the variant is done."""
     tally = tally_of(judgements)
     judged = values_of_judgements(variant_id, student_profile_id, judgements, tally, minimum, cut, isolation)
-    _save_stage(writer, statements.SAVE_JUDGEMENTS, claim, place.turn, usage, **judged)
-    after_commit(writer, lambda: nudge(claim.run_id, "variant"))
+    yield from _save_stage(statements.SAVE_JUDGEMENTS, claim, place.turn, usage, ends_turn, **judged)
     return tally
 
 
-def save_turn(writer: Writer, claim: Claim, turn: int) -> None:
-    """All branches of `turn` are done: the chain moves on."""
-    _save(writer, statements.SAVE_TURN, claim, turn)
+def save_turn(claim: Claim, turn: int) -> Writing[None]:
+    """All branches of `turn` are done: the chain moves on. The end of an only branch says so by itself."""
+    yield from _save(statements.SAVE_TURN, claim, turn, True)
 
 
-def save_end_of_one(direct: Direct, claim: Claim, state: str, reason: str) -> bool:
+def save_end_of_one(claim: Claim, state: str, reason: str) -> Writing[bool]:
     """Nothing more grows of this claim. False, and nothing is written, where it may be the run's last: `save_end`."""
     values = {
         "leased_id": claim.leased_id,
@@ -291,11 +291,10 @@ def save_end_of_one(direct: Direct, claim: Claim, state: str, reason: str) -> bo
         "state": state,
         "reason": reason,
     }
-    with direct.transaction():
-        execute(direct, statements.HOLD_RUN, values)
-        ended = execute(direct, statements.SAVE_END_OF_ONE[claim.leased], values)
-    if ended:
-        after_commit(direct, lambda: nudge(claim.run_id, "chain"))
+    yield BEGIN
+    yield Statement(statements.HOLD_RUN, values)
+    ended = yield Statement(statements.SAVE_END_OF_ONE[claim.leased], values)
+    yield COMMIT
     return bool(ended)
 
 

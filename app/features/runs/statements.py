@@ -28,12 +28,16 @@ def _by_claim(text: str) -> ByClaim:
 _HELD = """
 held as (
     select id from LEASED
-    where id = %(leased_id)s and epoch = %(epoch)s and state = 'open' and next_turn = %(turn)s
+    where id = %(leased_id)s and epoch = %(epoch)s and state = 'open' and next_turn in (%(turn)s, %(next_turn)s)
     for no key update
 )"""
 
-# Progress clears the suspicion that the claim kills its worker.
-_ALIVE = "alive as (update LEASED set deaths = 0 from held where LEASED.id = held.id and LEASED.deaths <> 0)"
+# Progress clears the suspicion that the claim kills its worker; `next_turn` is another one where this ends a turn.
+_ALIVE = """
+alive as (
+    update LEASED set deaths = 0, next_turn = %(next_turn)s from held
+    where LEASED.id = held.id and (LEASED.deaths <> 0 or LEASED.next_turn <> %(next_turn)s)
+)"""
 
 # What the stage took, for each row of `stage_of`.
 _USED = """
@@ -178,11 +182,7 @@ stage_of as (
 {_USED}, {_TOLD}, {_ALIVE}
 select 1 from judged""")
 
-# A turn that moved on already stays where it is.
-SAVE_TURN = _by_claim("""
-update LEASED set next_turn = %(turn)s + 1, deaths = 0
-where id = %(leased_id)s and epoch = %(epoch)s and state = 'open' and next_turn in (%(turn)s, %(turn)s + 1)
-returning id""")
+SAVE_TURN = _by_claim(f"with {_HELD}, {_ALIVE} select 1 from held")
 
 HOLD_RUN = b"select 1 from run where id = %(run_id)s for no key update"
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from app.db import Session, unit_of_work
+from app.db import Session, complete, unit_of_work
 from app.domain.actor import Actor
 from app.domain.difficulty import Band
 from app.domain.problem import Problem, Reply
@@ -70,8 +70,7 @@ def add(claim: Claim, program: str = UNLIKE, message: str = "") -> int:
 def added(session: Session, claim: Claim, program: str = UNLIKE, message: str = "") -> int:
     problem = Problem("induction", program, (("a",),), (1,), message)
     step, provenance = Step(Direction.FIRST, Band(0.35, 0.65)), stages.Provenance("hash", "1", "full")
-    made = stages.save_proposal(
-        session, claim, Place(1), step, None, Reply("…"), provenance, refining.took("proposing")
-    )
+    took = refining.took("proposing")
+    made = complete(session, stages.save_proposal(claim, Place(1), step, None, Reply("…"), provenance, took))
     stages.save_checked(session, claim, Place(1), made, stages.Checked.of(problem), refining.took("checking"))
     return made

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from app.db import Session, unit_of_work
+from app.db import Session, complete, unit_of_work
 from app.domain.actor import Actor
 from app.features.growths import service
 from app.features.growths.schemas import Outcome, Request
@@ -57,7 +57,7 @@ def test_a_stage_that_is_committed_meanwhile_is_not_held_up(ada: Actor) -> None:
     claim = _held(run_id)
     _, later = overlapping(
         lambda session: _ask(ada, run_id, session),
-        lambda session: stages.save_turn(session, claim, claim.next_turn),
+        lambda session: complete(session, stages.save_turn(claim, claim.next_turn)),
     )
     later.result()
     with unit_of_work() as session:

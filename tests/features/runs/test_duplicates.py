@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 from sqlalchemy import select
 
-from app.db import unit_of_work
+from app.db import complete, unit_of_work
 from app.domain.difficulty import Band
 from app.domain.problem import Problem, Reply
 from app.domain.tree import Direction, Place, Step
@@ -31,9 +31,8 @@ def _checked(claim: Claim) -> int:
     """A variant of the chain that holds the one problem of all."""
     provenance = stages.Provenance("hash", "1", "full")
     with unit_of_work() as session:
-        variant = stages.save_proposal(
-            session, claim, FIRST, STEP, None, Reply("…"), provenance, refining.took("proposing")
-        )
+        took = refining.took("proposing")
+        variant = complete(session, stages.save_proposal(claim, FIRST, STEP, None, Reply("…"), provenance, took))
         stages.save_checked(session, claim, FIRST, variant, CHECKED, refining.took("checking"))
     return variant
 
@@ -54,5 +53,7 @@ def test_a_problem_that_turns_out_too_long_is_no_original() -> None:
     first, middle, last = map(_checked, (one, two, three))
     with unit_of_work() as session:
         took = refining.took("attempting")
-        stages.take_back(session, one, FIRST, first, "too_long", "It does not fit.", "fingerprint", took)
+        stages.take_back(
+            session, one, FIRST, first, "too_long", "It does not fit.", "fingerprint", took, ends_turn=True
+        )
     assert _originals() == {first: None, middle: None, last: middle}

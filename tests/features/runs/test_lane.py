@@ -9,7 +9,10 @@ from pydantic import ValidationError
 from sqlalchemy import func, select, text, update
 
 from app.config import settings
-from app.db import unit_of_work
+from app.db import complete, unit_of_work
+from app.domain.difficulty import Band
+from app.domain.problem import Reply
+from app.domain.tree import Direction, Place, Step
 from app.errors import Conflict, LeaseLost
 from app.features.runs import claims, service, stages
 from app.features.runs.claims import QUARANTINE, SUSPECT
@@ -201,7 +204,7 @@ def test_a_cancelled_run_refuses_late_writes_and_a_second_cancel() -> None:
     with unit_of_work() as session:
         service.cancel(session, actor, run_id)
     with pytest.raises(LeaseLost), unit_of_work() as session:
-        stages.save_turn(session, claim, 1)
+        complete(session, stages.save_turn(claim, 1))
     with pytest.raises(LeaseLost), unit_of_work() as session:
         stages.save_end(session, claim, "finished", "turns_used")
     with pytest.raises(Conflict, match="cancelled by now"), unit_of_work() as session:
@@ -222,10 +225,47 @@ def test_a_lane_that_slept_past_its_lease_cannot_write() -> None:
     again = next(claim for claim in taken if claim.chain_id == late.chain_id)
     assert again.epoch == late.epoch + 1
     with pytest.raises(LeaseLost), unit_of_work() as session:
-        stages.save_turn(session, late, 1)
+        complete(session, stages.save_turn(late, 1))
     with unit_of_work() as session:
         assert claims.renew(session, run_id, "sleeper") is None
-        stages.save_turn(session, again, 1)
+        complete(session, stages.save_turn(again, 1))
+
+
+def test_the_end_of_an_only_branch_ends_its_turn_and_may_be_said_twice() -> None:
+    """As where the connection broke while COMMIT was on its way; a later turn it does not touch."""
+    run_id = refining.start(refining.owner_with_seeds())
+    step, provenance = Step(Direction.FIRST, Band(0.35, 0.65)), stages.Provenance("hash", "1", "full")
+    with unit_of_work() as session:
+        claims.take_slot(session, run_id, "me", "full")
+        claim = claims.claim_chains(session, run_id, "me", 1, alone=False)[0]
+
+    def end(place: Place) -> int:
+        with unit_of_work() as session:
+            took = refining.took("proposing")
+            made = complete(session, stages.save_proposal(claim, place, step, None, Reply("…"), provenance, took))
+        for _ in range(2):
+            with unit_of_work() as session:
+                broken = "missing_block", "There is none."
+                complete(session, stages.save_invalid(claim, place, made, *broken, took, ends_turn=place.branch == 0))
+        with unit_of_work() as session:
+            return session.execute(select(Chain.next_turn).where(Chain.id == claim.chain_id)).scalar_one()
+
+    assert [end(Place(1, 0)), end(Place(2, 1)), end(Place(2, 0))] == [2, 2, 3]
+    with pytest.raises(LeaseLost):
+        end(Place(1, 2))
+
+
+def test_a_turn_that_was_done_but_not_ended_is_ended_by_who_takes_the_chain_over() -> None:
+    run_id = refining.start(refining.owner_with_seeds(1), environments=["deduction"], turns=2)
+    refining.drive(run_id)
+    with unit_of_work() as session:
+        grown = {"state": "open", "stop_reason": "", "next_turn": 2}
+        session.execute(update(Chain).values(**grown, owner=None, lease_expires_at=None))
+        session.execute(update(Run).values(state="running"))
+    refining.drive(run_id)
+    with unit_of_work() as session:
+        assert session.execute(select(Chain.state, Chain.next_turn)).one() == ("finished", 3)
+    assert refining.check(run_id).problems == ()
 
 
 def _die(session, run_id: int) -> None:  # type: ignore[no-untyped-def]
@@ -256,7 +296,7 @@ def test_progress_clears_the_suspicion() -> None:
     for death in range(QUARANTINE * 3):
         with unit_of_work() as session:
             claim = claims.claim_chains(session, run_id, f"lane {death}", 4, alone=True)[0]
-            stages.save_turn(session, claim, claim.next_turn)
+            complete(session, stages.save_turn(claim, claim.next_turn))
             _die(session, run_id)
     with unit_of_work() as session:
         assert session.execute(select(Chain.state)).scalar_one() == "open"

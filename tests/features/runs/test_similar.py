@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from contextlib import closing
+import asyncio
+from contextlib import aclosing
 from dataclasses import replace
 from itertools import permutations
 
 import pytest
 from sqlalchemy import select, update
 
-from app.db import Direct, Session, unit_of_work
+from app.db import Direct, Session, complete, unit_of_work
 from app.domain.actor import Actor
 from app.domain.difficulty import Band
 from app.domain.fingerprint import fingerprint
@@ -56,9 +57,8 @@ def add(claim: Claim, program: str, turn: int = 1) -> int:
 
 def added(session: Session, claim: Claim, program: str, turn: int = 1) -> int:
     problem, place = Problem("deduction", program, (("a b", 3),), (1,)), Place(turn)
-    variant = stages.save_proposal(
-        session, claim, place, STEP, None, Reply("…"), PROVENANCE, refining.took("proposing")
-    )
+    took = refining.took("proposing")
+    variant = complete(session, stages.save_proposal(claim, place, STEP, None, Reply("…"), PROVENANCE, took))
     stages.save_checked(session, claim, place, variant, stages.Checked.of(problem), refining.took("checking"))
     return variant
 
@@ -66,11 +66,17 @@ def added(session: Session, claim: Claim, program: str, turn: int = 1) -> int:
 def unlike(claim: Claim, program: str, turn: int = 1) -> bool:
     """Whether the short way, on a connection of its own, could save the variant."""
     problem, place = Problem("deduction", program, (("a b", 3),), (1,)), Place(turn)
-    with closing(Direct()) as direct:
-        variant = stages.save_proposal(
-            direct, claim, place, STEP, None, Reply("…"), PROVENANCE, refining.took("proposing")
-        )
-        return stages.save_unlike(direct, claim, place, variant, stages.Checked.of(problem), refining.took("checking"))
+    checked, took = stages.Checked.of(problem), refining.took("checking")
+
+    async def save() -> bool:
+        async with aclosing(Direct()) as direct:
+            proposed = stages.save_proposal(
+                claim, place, STEP, None, Reply("…"), PROVENANCE, refining.took("proposing")
+            )
+            variant = await direct.run(proposed)
+            return await direct.run(stages.save_unlike(claim, place, variant, checked, took))
+
+    return asyncio.run(save())
 
 
 def marks(run_id: int, column: str = "near_of") -> dict[str, str | None]:
@@ -114,8 +120,8 @@ def test_the_short_way_saves_only_what_resembles_nothing(ada: Actor) -> None:
     assert not unlike(third, CLOSE[0])
     assert unlike(fourth, OTHER)
     with unit_of_work() as session:
-        stages.save_turn(session, first, 1)
-        stages.save_turn(session, fourth, 1)
+        complete(session, stages.save_turn(first, 1))
+        complete(session, stages.save_turn(fourth, 1))
     assert unlike(first, CLOSE[1], turn=2)  # of one tree
     assert not unlike(fourth, OTHER, turn=2)
     with unit_of_work() as session:
@@ -193,7 +199,7 @@ def test_stones_of_one_tree_may_be_similar_but_not_the_same(ada: Actor) -> None:
     for turn, program in enumerate((CLOSE[0], CLOSE[1]), 1):
         add(first, program, turn)
         with unit_of_work() as session:
-            stages.save_turn(session, first, turn)
+            complete(session, stages.save_turn(first, turn))
     assert set(marks(first.run_id).values()) == {None}
 
 
@@ -210,7 +216,15 @@ def test_what_turns_out_too_long_marks_nothing(ada: Actor) -> None:
     key = fingerprint(Problem("deduction", CLOSE[0], ((),), ()))
     with unit_of_work() as session:
         stages.take_back(
-            session, one, Place(1), first, "too_long", "It does not fit.", key, refining.took("attempting")
+            session,
+            one,
+            Place(1),
+            first,
+            "too_long",
+            "It does not fit.",
+            key,
+            refining.took("attempting"),
+            ends_turn=True,
         )
     assert marks(one.run_id) == {"main 2.1": None, "main 3.1": "main 2.1"}
 

@@ -1,0 +1,50 @@
+"""What a lane tells live pages of: a few nudges, whatever happens."""
+
+from __future__ import annotations
+
+import pytest
+
+from app import events
+from app.config import settings
+from app.events import Nudges
+
+
+@pytest.fixture
+def listening(broker: str) -> object:
+    listener = events.client().pubsub(ignore_subscribe_messages=True)
+    listener.subscribe(events.channel(7))
+    listener.get_message(timeout=10)
+    yield listener
+    listener.close()
+
+
+def heard(listener) -> list[bytes]:  # type: ignore[no-untyped-def]
+    found = []
+    while message := listener.get_message(timeout=0.2):
+        found.append(message["data"])
+    return found
+
+
+async def test_all_that_happens_in_a_moment_is_one_nudge_of_each_kind(listening: object) -> None:
+    nudges = Nudges(7)
+    for kind in ["variant"] * 50 + ["chain"]:
+        nudges.add(kind)
+    await nudges.close()
+    assert heard(listening) == [b"chain", b"variant"]
+    nudges.add("variant")
+    await nudges.close()
+    assert heard(listening) == [b"variant"]
+
+
+async def test_a_broker_that_is_away_is_no_trouble_of_a_run(
+    broker: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    events.client.cache_clear()
+    monkeypatch.setattr(settings(), "redis_url", "redis://127.0.0.1:1/0")
+    try:
+        nudges = Nudges(7)
+        nudges.add("variant")
+        await nudges.close()
+    finally:
+        events.client.cache_clear()
+    assert "run 7: a nudge failed" in caplog.text
