@@ -31,6 +31,7 @@ __all__ = [
     "complete",
     "engine",
     "execute",
+    "named_errors",
     "unit_of_work",
 ]
 
@@ -95,7 +96,7 @@ class Direct:
 
         May be cancelled at any moment; whether the statement under way was committed is unknown then.
         """
-        with _named_errors():
+        with named_errors():
             cursor = await self._cursor()
             try:
                 statement = next(writing)
@@ -157,7 +158,7 @@ def unit_of_work() -> Iterator[Session]:
 
     Raises Unavailable where the database is out of reach, StorageFull where it has no room.
     """
-    with _named_errors(), Session(engine(), expire_on_commit=False) as session:
+    with named_errors(), Session(engine(), expire_on_commit=False) as session:
         with session.begin():
             yield session
         actions = session.info.pop(_AFTER, [])
@@ -175,7 +176,8 @@ def _announce(actions: Iterable[Callable[[], None]]) -> None:
 
 
 @contextmanager
-def _named_errors() -> Iterator[None]:
+def named_errors() -> Iterator[None]:
+    """What can go wrong with a database, as `unit_of_work` says it."""
     try:
         yield
     except (DBAPIError, TimeoutError, psycopg.Error) as error:

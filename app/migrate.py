@@ -11,6 +11,8 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import create_engine, text
 
+from app.db import named_errors
+
 # One number for this project's migrations among the advisory locks of a shared server.
 _LOCK = 7_216_041
 
@@ -24,10 +26,10 @@ def config(database_url: str) -> Config:
 
 
 def upgrade(database_url: str) -> None:
-    """Runs the missing migrations, one process at a time; each migration is one transaction."""
+    """Runs the missing migrations, one process at a time and each a transaction. Raises as `unit_of_work` does."""
     engine = create_engine(database_url)
     try:
-        with engine.connect() as connection:
+        with named_errors(), engine.connect() as connection:
             connection.execute(text("select pg_advisory_lock(:lock)"), {"lock": _LOCK})
             try:
                 command.upgrade(config(database_url), "head")
@@ -42,7 +44,7 @@ def revisions(database_url: str) -> tuple[str, str]:
     newest = ScriptDirectory.from_config(config(database_url)).get_current_head()
     engine = create_engine(database_url)
     try:
-        with engine.connect() as connection:
+        with named_errors(), engine.connect() as connection:
             current = MigrationContext.configure(connection).get_current_revision()
     finally:
         engine.dispose()

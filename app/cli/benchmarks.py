@@ -45,7 +45,7 @@ def import_command(
         typer.echo(json.dumps(asdict(report), indent=2))
         return
     typer.echo(
-        f"{report.added:,} items in the set {report.name!r}; {report.short:,} of them are too short to be recognised."
+        f"Items in the set {report.name!r}: {report.added:,}, of which {report.short:,} are too short to be recognised."
     )
 
 

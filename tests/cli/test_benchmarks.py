@@ -24,7 +24,7 @@ def test_a_set_is_imported_and_listed(tmp_path: Path) -> None:
     path.write_text('{"task_id": 1, "text": "Add them.", "code": "def f(a, b):\\n    return a + b"}\n')
     done = _cairn("import", path)
     assert done.returncode == 0, done.stderr
-    assert done.stdout == "1 items in the set 'MBPP'; 1 of them are too short to be recognised.\n"
+    assert done.stdout == "Items in the set 'MBPP': 1, of which 1 are too short to be recognised.\n"
     listed = json.loads(_cairn("list", "--json").stdout)
     assert listed == [{"name": "MBPP", "items": 1, "variants": 0, "origin": "MBPP.jsonl"}]
     refused = _cairn("import", path, "--name", "MBPP")
