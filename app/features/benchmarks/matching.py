@@ -17,11 +17,12 @@ from app.db import Session, Statement, execute
 from app.domain.overlap import CODE_SIMILARITY, CODE_SIZE, CODE_WIDTH, shared_passage, variant_grams
 from app.domain.problem import Problem
 from app.domain.sketch import Sketch, bands, similarity, sketch
-from app.models import BenchmarkItem, BenchmarkSet, Overlap, RunBenchmark, Variant
+from app.models import BenchmarkItem, BenchmarkSet, Overlap, Variant
 from app.models.base import table_of
 
 _CODE = 300  # characters of code that stand for it where no words are shared
 _HOLD = b"select 1 from run where id = %(run_id)s for key share"
+_SETS = b"select benchmark_set_id from run_benchmark where run_id = %(run_id)s order by benchmark_set_id"
 _variant, _overlap, _item = map(table_of, (Variant, Overlap, BenchmarkItem))
 
 
@@ -49,11 +50,15 @@ def hold(run_id: int) -> Statement:
     return Statement(_HOLD, {"run_id": run_id})
 
 
+def sets_of(run_id: int) -> Statement:
+    """A row with the id of each set that the run's variants are compared with; to be held before."""
+    return Statement(_SETS, {"run_id": run_id})
+
+
 def sets_of_run(session: Session, run_id: int) -> list[int]:
     """The sets that the run's variants are compared with; held."""
     execute(session, *hold(run_id))
-    found = select(RunBenchmark.benchmark_set_id).where(RunBenchmark.run_id == run_id)
-    return list(session.execute(found.order_by(RunBenchmark.benchmark_set_id)).scalars())
+    return [set_id for (set_id,) in execute(session, *sets_of(run_id))]
 
 
 def mark(session: Session, workspace_id: int, sets: Sequence[int], problems: Mapping[int, Problem]) -> None:

@@ -180,8 +180,8 @@ class Grower:
         except InvalidProposal as invalid:
             return await self._reject(variant, invalid, meter.usage("checking", 1))
         usage = meter.usage("checking", 1)
-        if not await self._save(stages.save_unlike, place, variant.id, checked, usage):
-            await self._write(stages.save_checked, place, variant.id, checked, usage)
+        if not await self._save(stages.save_problem, place, variant.id, checked, usage):
+            await self._write(stages.save_compared, place, variant.id, checked, usage)
         return replace(variant, stage="checked", problem=checked.problem, fingerprint=key)
 
     async def _reject(self, variant: StoredVariant, invalid: InvalidProposal, usage: Usage) -> StoredVariant:

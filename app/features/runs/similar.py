@@ -7,25 +7,14 @@ What was grown on request comes last in its run: it never makes a copy of what t
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import (
-    BigInteger,
-    ColumnElement,
-    Select,
-    and_,
-    bindparam,
-    delete,
-    or_,
-    select,
-    tuple_,
-    update,
-)
+from sqlalchemy import BigInteger, ColumnElement, and_, any_, bindparam, literal_column, or_, select, tuple_
 from sqlalchemy.dialects.postgresql import ARRAY
 
-from app.db import Session, Statement, bigints, execute
+from app.db import Session, Statement, Writing, bigints, complete, execute, spelled
 from app.domain import sketch
 from app.domain.sketch import number, repeats
 from app.domain.tree import Place
@@ -35,6 +24,9 @@ from app.models import Sketch as SketchRow
 from app.models.base import table_of
 
 _AT_ONCE = 50  # candidates whose signatures are read at once: the earliest mostly settle it
+_SET = """
+update variant set MARK_of = %(first)s::bigint, MARK_similarity = %(alike)s::float8
+where id = %(variant_id)s and MARK_of is distinct from %(first)s::bigint"""
 _variant, _sketch, _run = table_of(Variant), table_of(SketchRow), table_of(Run)
 _first = _sketch.alias("first")
 
@@ -64,7 +56,9 @@ class _Sketched:
 
     @property
     def values(self) -> dict[str, object]:
-        return {f"{name}_": getattr(self, name) for name in ("workspace_id", "bands", *PLACE)}
+        """As the selects of candidates take them."""
+        values = {f"{name}_": getattr(self, name) for name in ("workspace_id", *PLACE)}
+        return values | {"bands_": bigints(self.bands)}
 
 
 def _place(table: Any) -> Any:
@@ -82,12 +76,13 @@ _own = (_sketch.c.run_id == bindparam("run_id_")) & (_sketch.c.arm == bindparam(
 
 @dataclass(frozen=True, slots=True)
 class _Mark:
-    """A pair of columns of `variant`, and the selects of the earlier and of the later candidates of a variant."""
+    """A column of `variant`: the selects of a variant's earlier and later candidates, and what sets it and how alike
+    they are."""
 
     column: str
-    similarity: str
-    earlier: Select[Any]
-    later: Select[Any]
+    earlier: bytes
+    later: bytes
+    set: bytes
 
 
 def _is_preview(run_id: Any) -> ColumnElement[bool]:
@@ -103,7 +98,8 @@ def _mark(name: str, earlier: ColumnElement[bool], later: ColumnElement[bool]) -
         # Those whose mark is none, or names a later variant than this one.
         .where(later, _place(_sketch) > _here, or_(_first.c.variant_id.is_(None), _place(_first) > _here))
     )
-    return _Mark(marked.name, f"{name}_similarity", before.limit(_AT_ONCE).offset(bindparam("offset_")), behind)
+    some = before.limit(literal_column(str(_AT_ONCE))).offset(bindparam("offset_"))
+    return _Mark(marked.name, spelled(some), spelled(behind), _SET.replace("MARK", name).encode())
 
 
 MARKS = (
@@ -116,14 +112,15 @@ MARKS = (
     ),
 )
 _LOCK = b"select pg_advisory_xact_lock(key)::text from unnest(%(keys)s::bigint[]) as given (key)"
-_THESE = _read.where(_sketch.c.variant_id.in_(bindparam("ids_", expanding=True)))
-_HOLD = (
-    select(_variant.c.id)
-    .where(_variant.c.id.in_(bindparam("ids_", expanding=True)))
-    .order_by(_variant.c.id)
-    .with_for_update(key_share=True)
+_ids = any_(bindparam("ids_", type_=ARRAY(BigInteger)))
+_THESE = spelled(_read.where(_sketch.c.variant_id == _ids))
+_HOLD = spelled(
+    select(_variant.c.id).where(_variant.c.id == _ids).order_by(_variant.c.id).with_for_update(key_share=True)
 )
-_NAMING = select(_variant.c.id).where(or_(*(_variant.c[mark.column] == bindparam("variant_") for mark in MARKS)))
+_NAMING = spelled(
+    select(_variant.c.id).where(or_(*(_variant.c[mark.column] == bindparam("variant_") for mark in MARKS)))
+)
+_REMOVE = b"delete from sketch where variant_id = %(variant_id)s"
 
 
 def lock(claim: Claim, fingerprint: str, bands: Sequence[int]) -> Statement:
@@ -143,7 +140,7 @@ def lock_all(session: Session, claim: Claim, fingerprint: str, variant_id: int) 
         held |= wanted
 
 
-def mark(session: Session, claim: Claim, place: Place, variant_id: int, signature: bytes, bands: Sequence[int]) -> None:
+def mark(claim: Claim, place: Place, variant_id: int, signature: bytes, bands: Sequence[int]) -> Writing[None]:
     """Marks a variant that was just added, whose bands are locked, and later ones."""
     this = _Sketched(
         variant_id=variant_id,
@@ -159,30 +156,28 @@ def mark(session: Session, claim: Claim, place: Place, variant_id: int, signatur
         bands=bands,
     )
     for mark in MARKS:
-        first, alike = _earliest(session, mark, this)
+        first, alike = yield from _earliest(mark, this)
         if first is not None:
-            _set(session, mark, [(variant_id, first, alike)])
-        rows = session.execute(mark.later, this.values).all()
+            yield from _set(mark, [(variant_id, first, alike)])
+        rows = yield Statement(mark.later, this.values)
         if rows:
             # Two that are unlike each other, and so share no lock, may both mark a third one: who comes second looks
             # again once the first is done.
-            session.execute(_HOLD, {"ids_": [row.variant_id for row in rows]})
-            rows = session.execute(mark.later, this.values).all()
-        later = [_Sketched(*found) for found in rows]
-        _set(
-            session,
-            mark,
-            [(other.variant_id, variant_id, a) for other in later if (a := this.likeness(other)) is not None],
-        )
+            later = [_Sketched(*row) for row in rows]
+            yield Statement(_HOLD, {"ids_": bigints(other.variant_id for other in later)})
+            rows = yield Statement(mark.later, this.values)
+        later = [_Sketched(*row) for row in rows]
+        alike_ones = [(other.variant_id, variant_id, a) for other in later if (a := this.likeness(other)) is not None]
+        yield from _set(mark, alike_ones)
 
 
 def remove(session: Session, variant_id: int) -> None:
     """The variant turned out invalid: what was marked with it is marked with the next one, or not at all."""
-    naming = _naming(session, variant_id)
-    session.execute(delete(_sketch).where(_sketch.c.variant_id == variant_id))
+    named = _these(session, _naming(session, variant_id))
+    execute(session, _REMOVE, {"variant_id": variant_id})
     for mark in MARKS:
-        again = [(this.variant_id, *_earliest(session, mark, this)) for this in _these(session, naming)]
-        _set(session, mark, [*again, (variant_id, None, None)])
+        again = [(this.variant_id, *complete(session, _earliest(mark, this))) for this in named]
+        complete(session, _set(mark, [*again, (variant_id, None, None)]))
 
 
 def bands_of(claim: Claim, signature: bytes) -> list[int]:
@@ -196,36 +191,27 @@ def _lock(keys: Sequence[int] | set[int]) -> Statement:
 
 
 def _these(session: Session, ids: Sequence[int]) -> list[_Sketched]:
-    return [_Sketched(*row) for row in session.execute(_THESE, {"ids_": ids})] if ids else []
+    return [_Sketched(*row) for row in execute(session, _THESE, {"ids_": bigints(ids)})] if ids else []
 
 
 def _naming(session: Session, variant_id: int) -> list[int]:
-    return list(session.execute(_NAMING, {"variant_": variant_id}).scalars())
+    return [other for (other,) in execute(session, _NAMING, {"variant_": variant_id})]
 
 
-def _earliest(session: Session, mark: _Mark, this: _Sketched) -> tuple[int | None, float | None]:
-    for other in _earlier(session, mark, this):
-        alike = this.likeness(other)
-        if alike is not None:
-            return other.variant_id, alike
-    return None, None
-
-
-def _earlier(session: Session, mark: _Mark, this: _Sketched) -> Iterator[_Sketched]:
+def _earliest(mark: _Mark, this: _Sketched) -> Writing[tuple[int | None, float | None]]:
     offset = 0
     while True:
-        rows = session.execute(mark.earlier, this.values | {"offset_": offset}).all()
-        yield from (_Sketched(*row) for row in rows)
+        rows = yield Statement(mark.earlier, this.values | {"offset_": offset})
+        for other in (_Sketched(*row) for row in rows):
+            alike = this.likeness(other)
+            if alike is not None:
+                return other.variant_id, alike
         if len(rows) < _AT_ONCE:
-            return
+            return None, None
         offset += _AT_ONCE
 
 
-def _set(session: Session, mark: _Mark, found: Sequence[tuple[int, int | None, float | None]]) -> None:
+def _set(mark: _Mark, found: Sequence[tuple[int, int | None, float | None]]) -> Writing[None]:
     """In the order of the rows' ids, so that two who write the same rows wait for each other in one."""
     for variant_id, first, alike in sorted(found, key=lambda row: row[0]):
-        session.execute(
-            update(_variant)
-            .where(_variant.c.id == variant_id, _variant.c[mark.column].is_distinct_from(first))
-            .values({mark.column: first, mark.similarity: alike})
-        )
+        yield Statement(mark.set, {"variant_id": variant_id, "first": first, "alike": alike})

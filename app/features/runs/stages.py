@@ -31,7 +31,7 @@ from app.features.runs.finish import finish_run_if_done, lock_run
 from app.features.runs.measurements import tally_of, values_of_attempts, values_of_judgements
 from app.features.runs.metering import Usage
 from app.features.runs.stored import StoredVariant
-from app.models import Incident, Variant
+from app.models import Incident
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,33 +166,48 @@ def take_back(
     """A problem that held breaks a rule after all: the variant is done, and no other one is a copy of it."""
     similar.lock_all(session, claim, fingerprint, variant_id)
     complete(session, save_invalid(claim, place, variant_id, code, detail, usage, ends_turn=ends_turn))
-    _mark_duplicates(session, claim, fingerprint)
+    complete(session, _mark_duplicates(claim, fingerprint))
     similar.remove(session, variant_id)
 
 
-def save_unlike(claim: Claim, place: Place, variant_id: int, checked: Checked, usage: Usage) -> Writing[bool]:
-    """Stage 2, the problem holds, and there is none that it could repeat. False where there may be: `save_checked`."""
+def save_problem(claim: Claim, place: Place, variant_id: int, checked: Checked, usage: Usage) -> Writing[bool]:
+    """Stage 2, the problem holds: its gold outputs, its hashes, and what has it already or nearly.
+
+    False, and nothing is written, where it is to be compared with benchmark sets: `save_compared`.
+    """
     bands = similar.bands_of(claim, checked.sketch.signature)
     yield BEGIN
     yield similar.lock(claim, checked.fingerprint, bands)
     yield matching.hold(claim.run_id)
-    saved = yield from _save_problem(claim, place, variant_id, checked, bands, usage, anyway=False)
+    saved = yield from _save_checked(claim, place, variant_id, checked, bands, usage, anyway=False)
+    if not saved and not (yield matching.sets_of(claim.run_id)):
+        yield from _save_alike(claim, place, variant_id, checked, bands, usage)
+        saved = True
     yield COMMIT
     return saved
 
 
-def save_checked(session: Session, claim: Claim, place: Place, variant_id: int, checked: Checked, usage: Usage) -> None:
-    """Stage 2, the problem holds: its gold outputs, its hashes, and what has it already or nearly."""
+def save_compared(
+    session: Session, claim: Claim, place: Place, variant_id: int, checked: Checked, usage: Usage
+) -> None:
+    """As `save_problem`, and what the problem shares with the run's benchmark sets."""
     bands = similar.bands_of(claim, checked.sketch.signature)
     execute(session, *similar.lock(claim, checked.fingerprint, bands))
-    complete(session, _save_problem(claim, place, variant_id, checked, bands, usage, anyway=True))
-    _mark_duplicates(session, claim, checked.fingerprint)
-    similar.mark(session, claim, place, variant_id, checked.sketch.signature, bands)
+    complete(session, _save_alike(claim, place, variant_id, checked, bands, usage))
     sets = matching.sets_of_run(session, claim.run_id)
     matching.mark(session, claim.workspace_id, sets, {variant_id: checked.problem})
 
 
-def _save_problem(
+def _save_alike(
+    claim: Claim, place: Place, variant_id: int, checked: Checked, bands: Sequence[int], usage: Usage
+) -> Writing[None]:
+    """Also where it may repeat another one, whose bands are locked."""
+    yield from _save_checked(claim, place, variant_id, checked, bands, usage, anyway=True)
+    yield from _mark_duplicates(claim, checked.fingerprint)
+    yield from similar.mark(claim, place, variant_id, checked.sketch.signature, bands)
+
+
+def _save_checked(
     claim: Claim,
     place: Place,
     variant_id: int,
@@ -224,21 +239,21 @@ def _save_problem(
     return bool(saved)
 
 
-def _mark_duplicates(session: Session, claim: Claim, fingerprint: str) -> None:
+def _mark_duplicates(claim: Claim, fingerprint: str) -> Writing[None]:
     """The first valid variant with a fingerprint, by its place in the run, is the original; the others point to it.
 
     Which lane came first plays no part, so that a run has the same originals however its work was scheduled.
     """
     twins = {"run_id": claim.run_id, "fingerprint": fingerprint, "arm": claim.arm}
-    found = execute(session, statements.TWINS, twins)
+    found = yield Statement(statements.TWINS, twins)
     if not found:
         return
     (original, marked), *copies = found
     if marked is not None:
-        session.execute(update(Variant).where(Variant.id == original).values(duplicate_of=None))
+        yield Statement(statements.SET_ORIGINAL, {"ids": bigints([original]), "original": None})
     if copies:
-        ids = [twin for twin, _ in copies]
-        session.execute(update(Variant).where(Variant.id.in_(ids)).values(duplicate_of=original))
+        ids = bigints(twin for twin, _ in copies)
+        yield Statement(statements.SET_ORIGINAL, {"ids": ids, "original": original})
 
 
 def save_attempts(

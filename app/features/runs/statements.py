@@ -214,3 +214,5 @@ TWINS = b"""
 select variant.id, duplicate_of from variant join chain on chain.id = variant.chain_id
 where variant.run_id = %(run_id)s and fingerprint = %(fingerprint)s and invalid_code is null and arm = %(arm)s
 order by growth_id is not null, position, turn, branch"""
+
+SET_ORIGINAL = b"update variant set duplicate_of = %(original)s::bigint where id = any(%(ids)s::bigint[])"

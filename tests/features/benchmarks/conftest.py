@@ -72,5 +72,5 @@ def added(session: Session, claim: Claim, program: str = UNLIKE, message: str = 
     step, provenance = Step(Direction.FIRST, Band(0.35, 0.65)), stages.Provenance("hash", "1", "full")
     took = refining.took("proposing")
     made = complete(session, stages.save_proposal(claim, Place(1), step, None, Reply("…"), provenance, took))
-    stages.save_checked(session, claim, Place(1), made, stages.Checked.of(problem), refining.took("checking"))
+    stages.save_compared(session, claim, Place(1), made, stages.Checked.of(problem), refining.took("checking"))
     return made

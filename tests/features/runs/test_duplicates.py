@@ -33,7 +33,7 @@ def _checked(claim: Claim) -> int:
     with unit_of_work() as session:
         took = refining.took("proposing")
         variant = complete(session, stages.save_proposal(claim, FIRST, STEP, None, Reply("…"), provenance, took))
-        stages.save_checked(session, claim, FIRST, variant, CHECKED, refining.took("checking"))
+        stages.save_compared(session, claim, FIRST, variant, CHECKED, refining.took("checking"))
     return variant
 
 

@@ -59,22 +59,20 @@ def added(session: Session, claim: Claim, program: str, turn: int = 1) -> int:
     problem, place = Problem("deduction", program, (("a b", 3),), (1,)), Place(turn)
     took = refining.took("proposing")
     variant = complete(session, stages.save_proposal(claim, place, STEP, None, Reply("…"), PROVENANCE, took))
-    stages.save_checked(session, claim, place, variant, stages.Checked.of(problem), refining.took("checking"))
+    stages.save_compared(session, claim, place, variant, stages.Checked.of(problem), refining.took("checking"))
     return variant
 
 
-def unlike(claim: Claim, program: str, turn: int = 1) -> bool:
-    """Whether the short way, on a connection of its own, could save the variant."""
+def grow(claim: Claim, program: str, turn: int = 1) -> bool:
+    """As `add`, on a connection that an event loop drives; whether that could be done."""
     problem, place = Problem("deduction", program, (("a b", 3),), (1,)), Place(turn)
     checked, took = stages.Checked.of(problem), refining.took("checking")
 
     async def save() -> bool:
         async with aclosing(Direct()) as direct:
-            proposed = stages.save_proposal(
-                claim, place, STEP, None, Reply("…"), PROVENANCE, refining.took("proposing")
-            )
+            proposed = stages.save_proposal(claim, place, STEP, None, Reply("…"), PROVENANCE, took)
             variant = await direct.run(proposed)
-            return await direct.run(stages.save_unlike(claim, place, variant, checked, took))
+            return await direct.run(stages.save_problem(claim, place, variant, checked, took))
 
     return asyncio.run(save())
 
@@ -113,36 +111,35 @@ def test_two_at_once_see_each_other(ada: Actor) -> None:
     assert marks(first.run_id) == {"main 1.1": None, "main 2.1": "main 1.1"}
 
 
-def test_the_short_way_saves_only_what_resembles_nothing(ada: Actor) -> None:
-    first, second, third, fourth = claimed(ada)
-    assert unlike(first, CLOSE[0])
-    assert not unlike(second, CLOSE[1])
-    assert not unlike(third, CLOSE[0])
-    assert unlike(fourth, OTHER)
-    with unit_of_work() as session:
-        complete(session, stages.save_turn(first, 1))
-        complete(session, stages.save_turn(fourth, 1))
-    assert unlike(first, CLOSE[1], turn=2)  # of one tree
-    assert not unlike(fourth, OTHER, turn=2)
-    with unit_of_work() as session:
-        saved = session.execute(select(Variant.stage).order_by(Variant.id)).scalars().all()
-    assert saved == ["checked", "proposed", "proposed", "checked", "checked", "proposed"]
-    assert len(marks(first.run_id)) == 3
+def test_lanes_mark_as_a_unit_of_work_does(ada: Actor) -> None:
+    """Copies and similar ones, in other trees and in their own."""
+    seen = []
+    for save in (add, grow):
+        first, second, third, fourth = claimed(ada)
+        for claim, program in ((third, CLOSE[0]), (second, CLOSE[1]), (first, CLOSE[0]), (fourth, OTHER)):
+            save(claim, program)
+        with unit_of_work() as session:
+            complete(session, stages.save_turn(first, 1))
+            complete(session, stages.save_turn(fourth, 1))
+        save(first, CLOSE[1], turn=2)
+        save(fourth, OTHER, turn=2)
+        seen.append((marks(first.run_id), marks(first.run_id, "duplicate_of")))
+    near, copies = seen[0]
+    assert seen[1] == seen[0]
+    assert (near["main 2.1"], near["main 1.2"], copies["main 3.1"]) == ("main 1.1", None, "main 1.1")
 
 
-def test_the_short_way_waits_for_who_is_about_to_add_a_similar_one(ada: Actor) -> None:
+def test_a_lane_waits_for_who_is_about_to_add_a_similar_one(ada: Actor) -> None:
     first, second, *_ = claimed(ada)
-    _, later = overlapping(
-        lambda session: added(session, first, CLOSE[0]),
-        lambda _: unlike(second, CLOSE[1]),
-    )
-    assert later.result() is False
+    _, later = overlapping(lambda session: added(session, first, CLOSE[0]), lambda _: grow(second, CLOSE[1]))
+    assert later.result()
+    assert marks(first.run_id) == {"main 1.1": None, "main 2.1": "main 1.1"}
 
 
-def test_the_short_way_is_fenced(ada: Actor) -> None:
+def test_a_lane_that_lost_its_claim_saves_no_problem(ada: Actor) -> None:
     first, *_ = claimed(ada)
     with pytest.raises(LeaseLost):
-        unlike(replace(first, epoch=first.epoch + 1), CLOSE[0])
+        grow(replace(first, epoch=first.epoch + 1), CLOSE[0])
     assert marks(first.run_id) == {}
 
 
