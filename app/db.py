@@ -9,7 +9,7 @@ from functools import lru_cache
 from typing import Any, NamedTuple, TypeAlias, TypeVar, cast
 
 import psycopg
-from psycopg.pq import TransactionStatus
+from psycopg.pq import PipelineStatus, TransactionStatus
 from psycopg.types.numeric import Int8BinaryDumper
 from sqlalchemy import ClauseElement, Engine, create_engine
 from sqlalchemy.dialects.postgresql.psycopg import dialect
@@ -42,8 +42,8 @@ _DIALECT = dialect()  # type: ignore[no-untyped-call]
 
 _log = logging.getLogger(__name__)
 _AFTER = "after_commit"
-_CONNECT_S = 5
-_NAME = "cairn"
+_CONNECTING: dict[str, Any] = {"connect_timeout": 5, "application_name": "cairn"}
+_AT_REST = TransactionStatus.IDLE, PipelineStatus.OFF
 
 
 @lru_cache
@@ -55,7 +55,7 @@ def engine() -> Engine:
         max_overflow=8,
         pool_timeout=10,
         pool_pre_ping=True,
-        connect_args={"connect_timeout": _CONNECT_S, "application_name": _NAME},
+        connect_args=_CONNECTING,
     )
 
 
@@ -78,14 +78,17 @@ class Statement(NamedTuple):
 
 BEGIN, COMMIT = Statement(b"begin", {}), Statement(b"commit", {})
 
-# One statement after the other, with the rows of each for an answer: whoever says what to write does not need to know
-# whether it is part of a unit of work, or goes over a connection that an event loop drives.
-Writing: TypeAlias = Generator[Statement, Rows, T]
+# One statement after the other, with the rows of each for an answer, or several at once, with the rows of the last:
+# whoever says what to write does not need to know whether it is part of a unit of work, or goes over a connection that
+# an event loop drives.
+Writing: TypeAlias = Generator[Statement | list[Statement], Rows, T]
 
 
 class Direct:
-    """A connection outside of the pool, driven by the event loop. Each statement is a transaction of its own, unless
-    they stand between BEGIN and COMMIT.
+    """A connection outside of the pool, driven by the event loop.
+
+    Each statement is a transaction of its own, and so are several that are yielded at once; unless they stand between
+    BEGIN and COMMIT. At once is much quicker, and locks are held as long as the server needs, however busy the loop is.
 
     For the few statements that lanes spend their days with: it takes a fraction of what a unit of work takes, and no
     thread. Opened when it is first used, and again after it broke.
@@ -97,19 +100,19 @@ class Direct:
     async def run(self, writing: Writing[T]) -> T:
         """Raises what `unit_of_work` raises, and what `writing` does; a transaction that is open then is rolled back.
 
-        May be cancelled at any moment; whether the statement under way was committed is unknown then.
+        Cancelling it may take some seconds; whether the statement under way was committed is unknown then.
         """
         with named_errors():
             cursor = await self._cursor()
             try:
-                statement = next(writing)
+                step = next(writing)
                 while True:
-                    await cursor.execute(statement.query, statement.values)
-                    statement = writing.send(await cursor.fetchall() if cursor.rownumber is not None else [])
+                    step = writing.send(await _rows(cursor, step))
             except StopIteration as done:
                 return cast("T", done.value)
             finally:
-                if cursor.connection.pgconn.transaction_status != TransactionStatus.IDLE:
+                connection = cursor.connection.pgconn
+                if (connection.transaction_status, connection.pipeline_status) != _AT_REST:
                     await self.aclose()
 
     async def aclose(self) -> None:
@@ -120,21 +123,35 @@ class Direct:
         if self._opened is None or self._opened.connection.closed:
             # By keywords, as the pool connects: libpq reads some addresses otherwise, and quotes them in its errors.
             _, address = engine().dialect.create_connect_args(engine().url)
-            connection = await psycopg.AsyncConnection.connect(
-                **address, autocommit=True, connect_timeout=_CONNECT_S, application_name=_NAME
-            )
+            connection = await psycopg.AsyncConnection.connect(**{**address, **_CONNECTING}, autocommit=True)
             # By default a number's type depends on its size, and each combination is a statement to prepare.
             connection.adapters.register_dumper(int, Int8BinaryDumper)
             self._opened = connection.cursor()
         return self._opened
 
 
+async def _rows(cursor: psycopg.AsyncCursor[tuple[Any, ...]], step: Statement | list[Statement]) -> Rows:
+    """Of the last statement. Several are one transaction, as libpq's documentation promises of a pipeline."""
+    if isinstance(step, Statement):
+        await cursor.execute(step.query, step.values)
+    elif len(step) == 1:
+        await cursor.execute(*step[0])
+    else:
+        async with cursor.connection.pipeline():
+            for statement in step:
+                await cursor.execute(statement.query, statement.values)
+    return await cursor.fetchall() if cursor.rownumber is not None else []
+
+
 def complete(session: Session, writing: Writing[T]) -> T:
     """Writes it within the unit of work. Raises what `writing` raises."""
     try:
-        statement = next(writing)
+        step = next(writing)
         while True:
-            statement = writing.send(execute(session, *statement))
+            rows: Rows = []
+            for statement in [step] if isinstance(step, Statement) else step:
+                rows = execute(session, *statement)
+            step = writing.send(rows)
     except StopIteration as done:
         return cast("T", done.value)
 

@@ -64,7 +64,7 @@ def nudge(run_id: int, kind: str) -> None:
     client().publish(channel(run_id), kind)
 
 
-class Nudges:
+class Nudger:
     """Wakes one run's listeners from an event loop, which never waits for Redis."""
 
     def __init__(self, run_id: int) -> None:

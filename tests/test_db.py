@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 from contextlib import aclosing
 
+import psycopg
 import pytest
 from sqlalchemy import make_url
 
 from app import db
 from app.config import settings
-from app.db import BEGIN, COMMIT, Direct, Rows, Statement, Writing, unit_of_work
+from app.db import BEGIN, COMMIT, Direct, Rows, Statement, Writing, complete, unit_of_work
 from app.errors import Unavailable
 
 pytestmark = pytest.mark.usefixtures("database")
@@ -49,44 +50,62 @@ def noted() -> list[str]:
         return [name for (name,) in db.execute(session, b"select name from workspace order by name", {})]
 
 
-async def test_each_statement_is_a_transaction_unless_several_stand_between_begin_and_commit() -> None:
-    def fails(*before: Statement) -> Writing[None]:
-        for statement in before:  # noqa: UP028 - a tuple cannot be told the rows
-            yield statement
+async def test_each_yield_is_a_transaction_unless_several_stand_between_begin_and_commit() -> None:
+    def fails(*before: Statement | list[Statement]) -> Writing[None]:
+        for step in before:  # noqa: UP028 - a tuple cannot be told the rows
+            yield step
         raise LookupError
 
+    wrong = Statement(b"select 1 / %(zero)s", {"zero": 0})
     async with aclosing(Direct()) as direct:
         with pytest.raises(LookupError):
-            await direct.run(fails(note("alone")))
+            await direct.run(fails(note("alone"), [note("two"), note("at once")]))
         with pytest.raises(LookupError):
             await direct.run(fails(BEGIN, note("taken back")))
         with pytest.raises(LookupError):
-            await direct.run(fails(BEGIN, note("kept"), COMMIT))
+            await direct.run(fails([BEGIN, note("kept")], [note("as well"), COMMIT]))
+        with pytest.raises(psycopg.errors.DivisionByZero):
+            await direct.run(fails([note("never"), wrong, note("nor this")]))
         assert await direct.run(one(b"select 1")) == [(1,)]
-    assert noted() == ["alone", "kept"]
+    assert noted() == ["alone", "as well", "at once", "kept", "two"]
 
 
-async def test_what_is_cancelled_midway_leaves_no_lock_and_no_transaction_behind() -> None:
-    """The second one waits for the first one's lock."""
+async def test_of_several_at_once_the_last_ones_rows_are_told_and_each_sees_what_came_before() -> None:
+    def several() -> Writing[Rows]:
+        return (yield [note("a"), Statement(b"select 1", {}), Statement(b"select name from workspace", {})])
 
-    def hold(what_then: Statement) -> Writing[None]:
-        yield BEGIN
-        yield Statement(b"select pg_advisory_xact_lock(1)::text", {})
-        yield note("never")
-        yield what_then
-        yield COMMIT
+    async with aclosing(Direct()) as direct:
+        assert await direct.run(several()) == [("a",)]
+    with unit_of_work() as session:
+        assert complete(session, several()) == [("a",), ("a",)]
 
-    async with aclosing(Direct()) as first, aclosing(Direct()) as second:
-        holding = asyncio.create_task(first.run(hold(Statement(b"select pg_sleep(600)::text", {}))))
-        waiting = asyncio.create_task(second.run(hold(note("second"))))
-        blocked = b"select count(*) from pg_locks where locktype = 'advisory' and not granted"
-        async with aclosing(Direct()) as watching:
-            while await watching.run(one(blocked)) != [(1,)]:
-                pass
+
+@pytest.mark.parametrize("at_once", [False, True])
+async def test_what_is_cancelled_midway_leaves_no_lock_and_no_transaction_behind(at_once: bool) -> None:
+    """The second one waits for the first one's lock, who sleeps."""
+    lock, sleep = Statement(b"select pg_advisory_xact_lock(1)::text", {}), Statement(b"select pg_sleep(600)::text", {})
+
+    def hold(*then: Statement) -> Writing[None]:
+        steps = [lock, note("never"), *then]
+        for step in [steps] if at_once else [BEGIN, *steps, COMMIT]:  # noqa: UP028 - as above
+            yield step
+
+    async def until(watching: Direct, found: bytes) -> None:
+        while await watching.run(one(found)) != [(1,)]:  # noqa: ASYNC110 - the server tells nobody
+            await asyncio.sleep(0.01)
+
+    ours = b"(select oid from pg_database where datname = current_database())"
+    sleeps = b"select 1 from pg_stat_activity where wait_event = 'PgSleep' and datid = " + ours
+    locks = b"select from pg_locks where locktype = 'advisory' and database = " + ours
+    async with aclosing(Direct()) as first, aclosing(Direct()) as second, aclosing(Direct()) as watching:
+        holding = asyncio.create_task(first.run(hold(sleep)))
+        await until(watching, sleeps)
+        waiting = asyncio.create_task(second.run(hold()))
+        await until(watching, b"select 1 where exists (" + locks + b" and not granted)")
         for task in (waiting, holding):
             task.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await task
-        assert await second.run(one(b"select count(*) from pg_locks where locktype = 'advisory'")) == [(0,)]
-        assert await first.run(one(b"select 1")) == [(1,)]
+        await until(watching, b"select 1 where not exists (" + locks + b")")
+        assert await first.run(one(b"select 1")) == await second.run(one(b"select 1")) == [(1,)]
     assert noted() == []

@@ -1,4 +1,4 @@
-"""What a lane tells live pages of: a few nudges, whatever happens."""
+"""What a lane tells live pages of: a few nudger, whatever happens."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import pytest
 
 from app import events
 from app.config import settings
-from app.events import Nudges
+from app.events import Nudger
 
 
 @pytest.fixture
@@ -26,13 +26,13 @@ def heard(listener) -> list[bytes]:  # type: ignore[no-untyped-def]
 
 
 async def test_all_that_happens_in_a_moment_is_one_nudge_of_each_kind(listening: object) -> None:
-    nudges = Nudges(7)
+    nudger = Nudger(7)
     for kind in ["variant"] * 50 + ["chain"]:
-        nudges.add(kind)
-    await nudges.close()
+        nudger.add(kind)
+    await nudger.close()
     assert heard(listening) == [b"chain", b"variant"]
-    nudges.add("variant")
-    await nudges.close()
+    nudger.add("variant")
+    await nudger.close()
     assert heard(listening) == [b"variant"]
 
 
@@ -42,9 +42,9 @@ async def test_a_broker_that_is_away_is_no_trouble_of_a_run(
     events.client.cache_clear()
     monkeypatch.setattr(settings(), "redis_url", "redis://127.0.0.1:1/0")
     try:
-        nudges = Nudges(7)
-        nudges.add("variant")
-        await nudges.close()
+        nudger = Nudger(7)
+        nudger.add("variant")
+        await nudger.close()
     finally:
         events.client.cache_clear()
     assert "run 7: a nudge failed" in caplog.text

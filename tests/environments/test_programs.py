@@ -136,9 +136,9 @@ def test_a_signature_has_no_types() -> None:
 def test_a_comment_that_gives_the_answer_away_is_found() -> None:
     source = "def f(x):\n    # gives [10, 20, 30] for the input\n    return x"
     with pytest.raises(InvalidProposal, match="leaks_answer"):
-        check_no_answer(source, [[10, 20, 30]])
-    check_no_answer(source, [[10, 20]])
-    check_no_answer("def f(x):\n    return True  # True", [True])
+        check_no_answer(source, ast.parse(source), [[10, 20, 30]])
+    check_no_answer(source, ast.parse(source), [[10, 20]])
+    check_no_answer("def f(x):\n    return True  # True", ast.parse("0"), [True])
 
 
 @pytest.mark.parametrize(

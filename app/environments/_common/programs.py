@@ -7,7 +7,6 @@ import io
 import re
 import tokenize
 from collections.abc import Iterable, Sequence
-from functools import lru_cache
 
 from app.domain.code import nodes, parse, tree_of
 from app.domain.problem import InvalidProposal
@@ -49,7 +48,7 @@ def read_program(source: str, required: Sequence[str], longest: int) -> ast.Modu
         raise InvalidProposal("missing_name", f"The python block does not define {' and '.join(missing)}.")
     if found := impurities(tree):
         raise InvalidProposal("nondeterministic", f"In the program, {'; '.join(found)}.")
-    if phrase := earlier_reference("\n".join(remarks(source))):
+    if phrase := earlier_reference("\n".join(remarks(source, tree))):
         raise InvalidProposal("refers_to_earlier", f"A comment or docstring says {phrase!r}.")
     return tree
 
@@ -85,12 +84,11 @@ def _function(tree: ast.Module, name: str) -> ast.FunctionDef:
     return next(node for node in reversed(tree.body) if isinstance(node, ast.FunctionDef) and node.name == name)
 
 
-@lru_cache(maxsize=16)
-def remarks(source: str) -> Sequence[str]:
-    """Comments and docstrings, which a student reads with the code. Raises SyntaxError."""
+def remarks(source: str, tree: ast.Module) -> list[str]:
+    """Comments and docstrings, which a student reads with the code."""
     found = [
         doc
-        for node in nodes(tree_of(source))
+        for node in nodes(tree)
         if isinstance(node, (ast.Module, ast.FunctionDef, ast.ClassDef)) and (doc := ast.get_docstring(node))
     ]
     if "#" not in source:
@@ -103,9 +101,9 @@ def remarks(source: str) -> Sequence[str]:
     return found
 
 
-def check_no_answer(source: str, answers: Iterable[Value]) -> None:
+def check_no_answer(source: str, tree: ast.Module, answers: Iterable[Value]) -> None:
     """Raises InvalidProposal where a comment or docstring spells an answer out."""
-    text = "\n".join(remarks(source))
+    text = "\n".join(remarks(source, tree))
     for answer in answers:
         written = render(answer)
         if len(written) >= _TELLING and written in text:

@@ -40,7 +40,7 @@ class Deduction:
         outputs = await execute(draft.program, [Call("f", draft.inputs[0])], sandbox, settings.limits)
         written(draft.inputs[0], settings.value_chars, "The input")
         written(outputs[0], settings.value_chars, "The output")
-        check_no_answer(draft.program, outputs)
+        check_no_answer(draft.program, tree, outputs)
         return Problem(self.name, draft.program, draft.inputs, outputs, options=settings.model_dump())
 
     def present(self, problem: Problem) -> Mapping[str, Value]:

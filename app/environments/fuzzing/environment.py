@@ -84,7 +84,7 @@ class Fuzzing:
             raise InvalidProposal("witness_passes", f"test_f({shown_arguments(inputs[0])}) is True.")
         if not any(holds):
             raise InvalidProposal("trivially_false", f"test_f is False on all {len(inputs)} valid inputs.")
-        check_no_answer(draft.program, inputs[0])
+        check_no_answer(draft.program, tree, inputs[0])
         return Problem(self.name, draft.program, inputs, holds, options=settings.model_dump())
 
     def present(self, problem: Problem) -> Mapping[str, Value]:

@@ -24,7 +24,7 @@ from app.domain.randomness import derive
 from app.domain.summary import representatives
 from app.domain.tree import Brief, Node, PastTurn, Place, Step
 from app.errors import EngineError
-from app.events import Nudges
+from app.events import Nudger
 from app.features.grading.judging import judge
 from app.features.runs import stages
 from app.features.runs.asking import Asker, CapReached, ContextOverflow, Patience, StageFailed
@@ -48,7 +48,7 @@ class Tools:
     """What a lane lends to its chains."""
 
     ledger: Ledger
-    nudges: Nudges
+    nudger: Nudger
     sandbox: Sandbox
     teacher: Teacher
     student: Student
@@ -84,7 +84,7 @@ class Grower:
         except ContextOverflow:
             reason = "context_overflow"
         if await self._save(stages.save_end_of_one, "finished", reason):
-            self._tools.nudges.add("chain")
+            self._tools.nudger.add("chain")
         else:
             await self._write(stages.save_end, "finished", reason)
 
@@ -123,7 +123,7 @@ class Grower:
             variant = await self._attempt(variant)
         if variant.stage == "attempted":
             variant = await self._judge(variant)
-        self._tools.nudges.add("variant")
+        self._tools.nudger.add("variant")
         self._variants[place] = variant
         return True
 

@@ -23,7 +23,7 @@ from app import registry
 from app.config import Settings, settings
 from app.domain.ports import EngineContext, Sandbox, Student, Teacher
 from app.errors import AppError, EngineError, InvalidForm, LeaseLost, StorageFull, Unavailable
-from app.events import Nudges
+from app.events import Nudger
 from app.features.runs import claims, limits, queries, service, stages
 from app.features.runs.asking import CapReached, Patience, StageFailed
 from app.features.runs.claims import Claim
@@ -79,7 +79,7 @@ class _Lane:
         self._settings = config
         self._owner = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
         self._ledger = Ledger(patience_s=config.lease_s)
-        self._nudges = Nudges(run_id)
+        self._nudger = Nudger(run_id)
         self._growing: dict[asyncio.Task[None], Claim] = {}
         self._ended: list[asyncio.Task[None]] = []
         self._news = asyncio.Event()
@@ -114,8 +114,10 @@ class _Lane:
                 finally:
                     await self._leave()
         finally:
-            await self._nudges.close()
-            await self._ledger.close()
+            try:
+                await self._nudger.close()
+            finally:
+                await self._ledger.close()
 
     async def _leave(self) -> None:
         try:
@@ -132,7 +134,7 @@ class _Lane:
         student = await stack.enter_async_context(_student(config, context))
         tools = Tools(
             ledger=self._ledger,
-            nudges=self._nudges,
+            nudger=self._nudger,
             sandbox=sandbox,
             teacher=teacher,
             student=student,

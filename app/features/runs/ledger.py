@@ -1,4 +1,4 @@
-"""The way to the database of a lane: a short transaction per call, patient with a restart, beside the event loop."""
+"""A lane's way to the database: what an action writes is a transaction, and a restart of the database is waited for."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import asyncio
 import random
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Concatenate, ParamSpec, TypeVar
+from contextlib import aclosing
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from app.db import Direct, Session, Writing, unit_of_work
 from app.errors import AppError, LeaseLost
@@ -14,21 +15,22 @@ from app.errors import AppError, LeaseLost
 P = ParamSpec("P")
 T = TypeVar("T")
 
-# Enough to keep commits of many chains flowing; well under the pool of connections.
-_THREADS = 4
-_DIRECTS = 4
+_THREADS = 4  # well under the pool of connections
+_DIRECTS = 4  # beside the pool: enough for thousands of commits in a second
+_Job = tuple[Callable[[], Writing[Any]], asyncio.Future[Any]]
 
 
 class Ledger:
-    """Runs actions, each in a transaction of its own. They are idempotent, so an unknown end is tried again."""
+    """Runs actions, first come, first served. They are idempotent, so an unknown end is tried again.
+
+    Who waits for one may be cancelled at any time: what was begun comes to its end all the same.
+    """
 
     def __init__(self, patience_s: float) -> None:
         self._patience_s = patience_s
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="ledger")
-        self._directs = [Direct() for _ in range(_DIRECTS)]
-        self._free: asyncio.LifoQueue[Direct] = asyncio.LifoQueue()
-        for direct in self._directs:
-            self._free.put_nowait(direct)
+        self._jobs: asyncio.Queue[_Job | None] = asyncio.Queue()
+        self._writers: list[asyncio.Task[None]] = []
 
     async def write(self, action: Callable[Concatenate[Session, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """`action(session, ...)` in a thread. Raises what it raises; Unavailable only after the patience is used up."""
@@ -43,16 +45,22 @@ class Ledger:
         return await self._patiently(once)
 
     async def save(self, action: Callable[P, Writing[T]], *args: P.args, **kwargs: P.kwargs) -> T:
-        """What `action(...)` yields, over a connection of the loop's own. Raises as `write` does."""
+        """What `action(...)` yields, over a connection that the event loop drives. Raises as `write` does."""
+        if not self._writers:
+            self._writers = [asyncio.create_task(self._keep_writing()) for _ in range(_DIRECTS)]
 
-        async def once() -> T:
-            direct = await self._free.get()
-            try:
-                return await direct.run(action(*args, **kwargs))
-            finally:
-                self._free.put_nowait(direct)
+        def once() -> asyncio.Future[T]:
+            done = asyncio.get_running_loop().create_future()
+            self._jobs.put_nowait((lambda: action(*args, **kwargs), done))
+            return done
 
         return await self._patiently(once)
+
+    async def _keep_writing(self) -> None:
+        async with aclosing(Direct()) as direct:
+            while job := await self._jobs.get():
+                await _do(direct, *job)
+                del job
 
     async def _patiently(self, once: Callable[[], Awaitable[T]]) -> T:
         loop = asyncio.get_running_loop()
@@ -70,6 +78,22 @@ class Ledger:
             delay = min(delay * 2, 5.0)
 
     async def close(self) -> None:
+        """After all that was begun."""
         self._threads.shutdown(wait=True)
-        for direct in self._directs:
-            await direct.aclose()
+        for _ in self._writers:
+            self._jobs.put_nowait(None)
+        await asyncio.gather(*self._writers)
+
+
+async def _do(direct: Direct, writing: Callable[[], Writing[T]], done: asyncio.Future[T]) -> None:
+    if done.cancelled():
+        return
+    try:
+        result = await direct.run(writing())
+        if not done.cancelled():
+            done.set_result(result)
+    except Exception as error:  # noqa: BLE001 - for who waits for it
+        if not done.cancelled():
+            done.set_exception(error)
+    finally:
+        del writing, done  # else an error and this frame would hold each other

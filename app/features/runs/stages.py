@@ -1,7 +1,8 @@
 """The ledger of one chain, or of one request: every stage of every turn, each written in a transaction of its own.
 
-Each write is fenced: it changes nothing unless the claim's epoch still stands and the turn is the expected one
-(LeaseLost otherwise). Each is also idempotent, since a connection can be cut while COMMIT is on its way.
+Each write is fenced: it changes nothing unless the claim's epoch still stands and the turn is the expected one, or the
+next one for what ends a turn (LeaseLost otherwise). Each is also idempotent, since a connection can be cut while COMMIT
+is on its way.
 """
 
 from __future__ import annotations
@@ -57,29 +58,31 @@ class Provenance:
     isolation: str
 
 
-def _save(
-    statement: statements.ByClaim, claim: Claim, turn: int, ends_turn: bool = False, /, **values: object
-) -> Writing[tuple[Any, ...]]:
-    """The row that the statement returns. Raises LeaseLost where there is none."""
-    held = {"leased_id": claim.leased_id, "epoch": claim.epoch, "turn": turn, "next_turn": turn + ends_turn}
-    rows = yield Statement(statement[claim.leased], held | values)
+def _fenced(claim: Claim, *steps: Statement) -> Writing[tuple[Any, ...]]:
+    """The row that the last of `steps` returns, all of one transaction. Raises LeaseLost where there is none."""
+    rows = yield [*steps]
     if not rows:
         raise LeaseLost(f"{claim.name} is driven by another lane now.".capitalize())
     return rows[0]
 
 
-def _save_stage(
+def _of_stage(
     statement: statements.ByClaim, claim: Claim, turn: int, usage: Usage, ends_turn: bool = False, /, **values: object
-) -> Writing[tuple[Any, ...]]:
-    """As `_save`, with what every stage notes."""
+) -> Statement:
+    """With what every stage notes, and the fence."""
     common = {
+        **_held(claim, turn, ends_turn=ends_turn),
         "workspace_id": claim.workspace_id,
         "run_id": claim.run_id,
         "chain_id": claim.chain_id,
         "usage_arm": ASKED if claim.asked else claim.arm,
         **_fields(usage),
     }
-    return (yield from _save(statement, claim, turn, ends_turn, **common | values))
+    return Statement(statement[claim.leased], common | values)
+
+
+def _held(claim: Claim, turn: int, *, ends_turn: bool) -> dict[str, object]:
+    return {"leased_id": claim.leased_id, "epoch": claim.epoch, "turn": turn, "next_turn": turn + ends_turn}
 
 
 def _fields(usage: Usage) -> dict[str, object]:
@@ -106,7 +109,7 @@ def save_proposal(
     usage: Usage,
 ) -> Writing[int]:
     """Stage 1: the teacher's reply. Returns the variant's id."""
-    (created,) = yield from _save_stage(
+    proposal = _of_stage(
         statements.SAVE_PROPOSAL,
         claim,
         place.turn,
@@ -129,6 +132,7 @@ def save_proposal(
         path=path_of(place, parent),
         depth=parent.depth + 1 if parent else 0,
     )
+    (created,) = yield from _fenced(claim, proposal)
     if created is None:
         where = {"chain_id": claim.chain_id, "turn": place.turn, "branch": place.branch}
         ((created,),) = yield Statement(statements.VARIANT_AT, where)
@@ -139,7 +143,7 @@ def save_invalid(
     claim: Claim, place: Place, variant_id: int, code: str, detail: str, usage: Usage, *, ends_turn: bool
 ) -> Writing[None]:
     """Stage 2, the proposal broke a rule and was no problem so far: the variant is done."""
-    yield from _save_stage(
+    invalid = _of_stage(
         statements.SAVE_INVALID,
         claim,
         place.turn,
@@ -149,6 +153,7 @@ def save_invalid(
         code=code,
         detail=storable(detail),
     )
+    yield from _fenced(claim, invalid)
 
 
 def take_back(
@@ -176,15 +181,16 @@ def save_problem(claim: Claim, place: Place, variant_id: int, checked: Checked, 
     False, and nothing is written, where it is to be compared with benchmark sets: `save_compared`.
     """
     bands = similar.bands_of(claim, checked.sketch.signature)
-    yield BEGIN
-    yield similar.lock(claim, checked.fingerprint, bands)
-    yield matching.hold(claim.run_id)
-    saved = yield from _save_checked(claim, place, variant_id, checked, bands, usage, anyway=False)
-    if not saved and not (yield matching.sets_of(claim.run_id)):
+    held = similar.lock(claim, checked.fingerprint, bands), matching.hold(claim.run_id)
+    alone = _checked(claim, place, variant_id, checked, bands, usage, anyway=False)
+    (saved,) = yield from _fenced(claim, *held, alone)
+    if saved:
+        return True
+    compared = yield [BEGIN, *held, matching.sets_of(claim.run_id)]
+    if not compared:
         yield from _save_alike(claim, place, variant_id, checked, bands, usage)
-        saved = True
     yield COMMIT
-    return saved
+    return not compared
 
 
 def save_compared(
@@ -202,12 +208,12 @@ def _save_alike(
     claim: Claim, place: Place, variant_id: int, checked: Checked, bands: Sequence[int], usage: Usage
 ) -> Writing[None]:
     """Also where it may repeat another one, whose bands are locked."""
-    yield from _save_checked(claim, place, variant_id, checked, bands, usage, anyway=True)
+    yield from _fenced(claim, _checked(claim, place, variant_id, checked, bands, usage, anyway=True))
     yield from _mark_duplicates(claim, checked.fingerprint)
     yield from similar.mark(claim, place, variant_id, checked.sketch.signature, bands)
 
 
-def _save_checked(
+def _checked(
     claim: Claim,
     place: Place,
     variant_id: int,
@@ -216,8 +222,9 @@ def _save_checked(
     usage: Usage,
     *,
     anyway: bool,
-) -> Writing[bool]:
-    (saved,) = yield from _save_stage(
+) -> Statement:
+    """Returns whether it wrote: `anyway`, or because there is nothing that the problem may repeat."""
+    return _of_stage(
         statements.SAVE_CHECKED,
         claim,
         place.turn,
@@ -236,7 +243,6 @@ def _save_checked(
         bands=bigints(bands),
         constructs=json.dumps(checked.sketch.constructs),
     )
-    return bool(saved)
 
 
 def _mark_duplicates(claim: Claim, fingerprint: str) -> Writing[None]:
@@ -267,7 +273,7 @@ def save_attempts(
 ) -> Writing[None]:
     """Stage 3: what the student answered, all attempts at once or none."""
     tried = values_of_attempts(variant_id, student_profile_id, prompt_hash, replies)
-    yield from _save_stage(statements.SAVE_ATTEMPTS, claim, place.turn, usage, **tried)
+    yield from _fenced(claim, _of_stage(statements.SAVE_ATTEMPTS, claim, place.turn, usage, **tried))
 
 
 def save_judgements(
@@ -286,13 +292,13 @@ def save_judgements(
     """Stage 4: the verdicts and the pass rate; the variant is done."""
     tally = tally_of(judgements)
     judged = values_of_judgements(variant_id, student_profile_id, judgements, tally, minimum, cut, isolation)
-    yield from _save_stage(statements.SAVE_JUDGEMENTS, claim, place.turn, usage, ends_turn, **judged)
+    yield from _fenced(claim, _of_stage(statements.SAVE_JUDGEMENTS, claim, place.turn, usage, ends_turn, **judged))
     return tally
 
 
 def save_turn(claim: Claim, turn: int) -> Writing[None]:
     """All branches of `turn` are done: the chain moves on. The end of an only branch says so by itself."""
-    yield from _save(statements.SAVE_TURN, claim, turn, True)
+    yield from _fenced(claim, Statement(statements.SAVE_TURN[claim.leased], _held(claim, turn, ends_turn=True)))
 
 
 def save_end_of_one(claim: Claim, state: str, reason: str) -> Writing[bool]:
@@ -306,11 +312,8 @@ def save_end_of_one(claim: Claim, state: str, reason: str) -> Writing[bool]:
         "state": state,
         "reason": reason,
     }
-    yield BEGIN
-    yield Statement(statements.HOLD_RUN, values)
-    ended = yield Statement(statements.SAVE_END_OF_ONE[claim.leased], values)
-    yield COMMIT
-    return bool(ended)
+    hold, end = statements.HOLD_RUN, statements.SAVE_END_OF_ONE[claim.leased]
+    return bool((yield [Statement(hold, values), Statement(end, values)]))
 
 
 def save_end(session: Session, claim: Claim, state: str, reason: str) -> None:

@@ -37,6 +37,7 @@ _ALIVE = """
 alive as (
     update LEASED set deaths = 0, next_turn = %(next_turn)s from held
     where LEASED.id = held.id and (LEASED.deaths <> 0 or LEASED.next_turn <> %(next_turn)s)
+        and exists (select from stage_of)
 )"""
 
 # What the stage took, for each row of `stage_of`.
@@ -182,7 +183,7 @@ stage_of as (
 {_USED}, {_TOLD}, {_ALIVE}
 select 1 from judged""")
 
-SAVE_TURN = _by_claim(f"with {_HELD}, {_ALIVE} select 1 from held")
+SAVE_TURN = _by_claim(f"with {_HELD}, stage_of as (select from held), {_ALIVE} select 1 from held")
 
 HOLD_RUN = b"select 1 from run where id = %(run_id)s for no key update"
 

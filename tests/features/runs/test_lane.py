@@ -246,13 +246,13 @@ def test_the_end_of_an_only_branch_ends_its_turn_and_may_be_said_twice() -> None
         for _ in range(2):
             with unit_of_work() as session:
                 broken = "missing_block", "There is none."
-                complete(session, stages.save_invalid(claim, place, made, *broken, took, ends_turn=place.branch == 0))
+                complete(session, stages.save_invalid(claim, place, made, *broken, took, ends_turn=place.branch == 1))
         with unit_of_work() as session:
             return session.execute(select(Chain.next_turn).where(Chain.id == claim.chain_id)).scalar_one()
 
-    assert [end(Place(1, 0)), end(Place(2, 1)), end(Place(2, 0))] == [2, 2, 3]
+    assert [end(Place(1, 1)), end(Place(2, 2)), end(Place(2, 1))] == [2, 2, 3]
     with pytest.raises(LeaseLost):
-        end(Place(1, 2))
+        end(Place(1, 3))
 
 
 def test_a_turn_that_was_done_but_not_ended_is_ended_by_who_takes_the_chain_over() -> None:

@@ -1,0 +1,79 @@
+"""The lane's way to the database."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+import pytest
+
+from app import db
+from app.db import Statement, Writing, unit_of_work
+from app.features.runs.ledger import Ledger
+
+pytestmark = pytest.mark.usefixtures("database")
+LOCK = Statement(b"select pg_advisory_xact_lock(1)::text", {})
+WAITING = Statement(
+    b"""
+    select count(*) from pg_locks
+    where locktype = 'advisory' and not granted
+        and database = (select oid from pg_database where datname = current_database())
+    """,
+    {},
+)
+
+
+def note(name: str, *before: Statement) -> Callable[[], Writing[str]]:
+    def writing() -> Writing[str]:
+        yield [*before, Statement(b"insert into workspace (name) values (%(name)s)", {"name": name})]
+        return name
+
+    return writing
+
+
+def noted() -> list[str]:
+    with unit_of_work() as session:
+        return [name for (name,) in db.execute(session, b"select name from workspace order by id", {})]
+
+
+async def test_what_was_begun_comes_to_its_end_whoever_goes_away() -> None:
+    """Four are begun at once; what waits behind them is not, once nobody waits for it."""
+    ledger = Ledger(patience_s=10)
+    with unit_of_work() as session:
+        db.execute(session, *LOCK)
+        saving = [asyncio.create_task(ledger.save(note(f"{at}", LOCK))) for at in range(6)]
+        while db.execute(session, *WAITING) != [(4,)]:  # noqa: ASYNC110 - the server tells nobody
+            await asyncio.sleep(0.01)
+        for task in saving:
+            task.cancel()
+        await asyncio.wait(saving)
+    assert await ledger.save(note("last")) == "last"
+    await ledger.close()
+    assert sorted(noted()) == ["0", "1", "2", "3", "last"]
+
+
+async def test_who_comes_first_is_served_first() -> None:
+    ledger = Ledger(patience_s=10)
+    served: list[int] = []
+
+    async def save(at: int) -> None:
+        await ledger.save(note(f"{at}"))
+        served.append(at)
+        if at < 8:
+            await save(at + 100)  # at once again, as chains do
+
+    await asyncio.gather(*map(save, range(16)))
+    await ledger.close()
+    assert set(served[:12]) <= set(range(16))
+
+
+async def test_an_error_is_told_to_who_waits_and_the_connection_goes_on() -> None:
+    def fails() -> Writing[None]:
+        yield LOCK
+        raise LookupError("no")
+
+    ledger = Ledger(patience_s=10)
+    with pytest.raises(LookupError, match="no"):
+        await ledger.save(fails)
+    assert await asyncio.gather(*(ledger.save(note(f"{at}")) for at in range(8))) == [f"{at}" for at in range(8)]
+    await ledger.close()
