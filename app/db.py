@@ -178,12 +178,15 @@ def after_commit(session: Session, action: Callable[[], None]) -> None:
 
 
 @contextmanager
-def unit_of_work() -> Iterator[Session]:
+def unit_of_work(*, of_one_moment: bool = False) -> Iterator[Session]:
     """One transaction: committed at the end of the block, rolled back on any error.
+
+    `of_one_moment`: all that it reads stood there when it began, whatever is committed meanwhile.
 
     Raises Unavailable where the database is out of reach, StorageFull where it has no room.
     """
-    with named_errors(), Session(engine(), expire_on_commit=False) as session:
+    pool = engine().execution_options(isolation_level="REPEATABLE READ") if of_one_moment else engine()
+    with named_errors(), Session(pool, expire_on_commit=False) as session:
         with session.begin():
             yield session
         actions = session.info.pop(_AFTER, [])

@@ -109,3 +109,13 @@ async def test_what_is_cancelled_midway_leaves_no_lock_and_no_transaction_behind
         await until(watching, b"select 1 where not exists (" + locks + b")")
         assert await first.run(one(b"select 1")) == await second.run(one(b"select 1")) == [(1,)]
     assert noted() == []
+
+
+def test_a_unit_of_work_may_read_all_of_one_moment() -> None:
+    """And the next one on that connection reads what is there, as ever."""
+    for of_one_moment in (True, False):
+        with unit_of_work(of_one_moment=of_one_moment) as reading:
+            before = db.execute(reading, b"select count(*) from workspace", {})
+            with unit_of_work() as writing:
+                db.execute(writing, *note("new"))
+            assert (db.execute(reading, b"select count(*) from workspace", {}) == before) is of_one_moment

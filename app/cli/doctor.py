@@ -148,7 +148,7 @@ def _ledger(run_id: int, as_json: bool) -> None:
 
 
 def _checked(run_id: int, actor: Actor) -> LedgerReport:
-    with unit_of_work() as session:
+    with unit_of_work(of_one_moment=True) as session:  # the run may be growing
         run = queries.run(session, actor.workspace_id, run_id)
         if run is None:
             raise NotFound(f"There is no run {run_id}.")
