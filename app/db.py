@@ -1,4 +1,4 @@
-"""The connection to PostgreSQL. What is written is committed by `unit_of_work`, or by the statements of a `Direct`."""
+"""The connection to PostgreSQL. What is written is committed by `unit_of_work`, or over a connection of app.direct."""
 
 from __future__ import annotations
 
@@ -9,8 +9,6 @@ from functools import lru_cache
 from typing import Any, NamedTuple, TypeAlias, TypeVar, cast
 
 import psycopg
-from psycopg.pq import PipelineStatus, TransactionStatus
-from psycopg.types.numeric import Int8BinaryDumper
 from sqlalchemy import ClauseElement, Engine, create_engine
 from sqlalchemy.dialects.postgresql.psycopg import dialect
 from sqlalchemy.exc import DBAPIError, TimeoutError
@@ -22,11 +20,11 @@ from app.errors import AppError, Conflict, StorageFull, Unavailable
 __all__ = [
     "BEGIN",
     "COMMIT",
-    "Direct",
     "Rows",
     "Session",
     "Statement",
     "Writing",
+    "address",
     "after_commit",
     "bigints",
     "complete",
@@ -43,7 +41,6 @@ _DIALECT = dialect()  # type: ignore[no-untyped-call]
 _log = logging.getLogger(__name__)
 _AFTER = "after_commit"
 _CONNECTING: dict[str, Any] = {"connect_timeout": 5, "application_name": "cairn"}
-_AT_REST = TransactionStatus.IDLE, PipelineStatus.OFF
 
 
 @lru_cache
@@ -57,6 +54,12 @@ def engine() -> Engine:
         pool_pre_ping=True,
         connect_args=_CONNECTING,
     )
+
+
+def address() -> dict[str, Any]:
+    """Where the database is, in psycopg's keywords."""
+    _, found = engine().dialect.create_connect_args(engine().url)
+    return {**found, **_CONNECTING}
 
 
 def _database_url() -> str:
@@ -82,65 +85,6 @@ BEGIN, COMMIT = Statement(b"begin", {}), Statement(b"commit", {})
 # whoever says what to write does not need to know whether it is part of a unit of work, or goes over a connection that
 # an event loop drives.
 Writing: TypeAlias = Generator[Statement | list[Statement], Rows, T]
-
-
-class Direct:
-    """A connection outside of the pool, driven by the event loop.
-
-    Each statement is a transaction of its own, and so are several that are yielded at once; unless they stand between
-    BEGIN and COMMIT. At once is much quicker, and locks are held as long as the server needs, however busy the loop is.
-
-    For the few statements that lanes spend their days with: it takes a fraction of what a unit of work takes, and no
-    thread. Opened when it is first used, and again after it broke.
-    """
-
-    def __init__(self) -> None:
-        self._opened: psycopg.AsyncCursor[tuple[Any, ...]] | None = None  # of its connection
-
-    async def run(self, writing: Writing[T]) -> T:
-        """Raises what `unit_of_work` raises, and what `writing` does; a transaction that is open then is rolled back.
-
-        Cancelling it may take some seconds; whether the statement under way was committed is unknown then.
-        """
-        with named_errors():
-            cursor = await self._cursor()
-            try:
-                step = next(writing)
-                while True:
-                    step = writing.send(await _rows(cursor, step))
-            except StopIteration as done:
-                return cast("T", done.value)
-            finally:
-                connection = cursor.connection.pgconn
-                if (connection.transaction_status, connection.pipeline_status) != _AT_REST:
-                    await self.aclose()
-
-    async def aclose(self) -> None:
-        if self._opened is not None:
-            await self._opened.connection.close()
-
-    async def _cursor(self) -> psycopg.AsyncCursor[tuple[Any, ...]]:
-        if self._opened is None or self._opened.connection.closed:
-            # By keywords, as the pool connects: libpq reads some addresses otherwise, and quotes them in its errors.
-            _, address = engine().dialect.create_connect_args(engine().url)
-            connection = await psycopg.AsyncConnection.connect(**{**address, **_CONNECTING}, autocommit=True)
-            # By default a number's type depends on its size, and each combination is a statement to prepare.
-            connection.adapters.register_dumper(int, Int8BinaryDumper)
-            self._opened = connection.cursor()
-        return self._opened
-
-
-async def _rows(cursor: psycopg.AsyncCursor[tuple[Any, ...]], step: Statement | list[Statement]) -> Rows:
-    """Of the last statement. Several are one transaction, as libpq's documentation promises of a pipeline."""
-    if isinstance(step, Statement):
-        await cursor.execute(step.query, step.values)
-    elif len(step) == 1:
-        await cursor.execute(*step[0])
-    else:
-        async with cursor.connection.pipeline():
-            for statement in step:
-                await cursor.execute(statement.query, statement.values)
-    return await cursor.fetchall() if cursor.rownumber is not None else []
 
 
 def complete(session: Session, writing: Writing[T]) -> T:

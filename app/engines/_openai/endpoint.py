@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 
 import aiohttp
+from pydantic_core import to_json
 
 from app.engines._openai import reach
 from app.engines._openai.circuit import Circuit
@@ -140,5 +141,5 @@ async def bounded(response: aiohttp.ClientResponse, most: int) -> bytes:
 async def opened_http(options: Served) -> AsyncIterator[aiohttp.ClientSession]:
     timeout = aiohttp.ClientTimeout(total=options.timeout_s, connect=_CONNECT_S)
     connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=_KEEP_ALIVE_S, socket_factory=reach.open_socket)
-    async with aiohttp.ClientSession(timeout=timeout, connector=connector) as http:
+    async with aiohttp.ClientSession(timeout=timeout, connector=connector, json_serialize_bytes=to_json) as http:
         yield http

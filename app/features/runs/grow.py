@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Concatenate, ParamSpec, TypeVar
@@ -96,18 +96,25 @@ class Grower:
         turn = self._claim.next_turn
         while steps := self._course.steps(turn, self._variants):
             self._ends_turn = len(steps) == 1
-            # No branch is thrown away for the trouble of another: each comes to its end or to a stage boundary.
-            branches = (self._grow(place, step) for place, step in steps.items())
-            ends = await asyncio.gather(*branches, return_exceptions=True)
-            if errors := [end for end in ends if isinstance(end, BaseException)]:
-                try:
-                    raise _gravest(errors)
-                finally:
-                    del ends, errors  # else they and this frame, with all of the chain's texts, would hold each other
+            ends = await self._grow_all(steps)
             if not (self._ends_turn and all(ends)):
                 await self._save(stages.save_turn, turn)
             turn += 1
         return self._course.end(turn, self._variants)
+
+    async def _grow_all(self, steps: Mapping[Place, Step]) -> list[bool]:
+        """Whether each branch did anything. None is thrown away for the trouble of another: each comes to its end or to
+        a stage boundary."""
+        branches = [self._grow(place, step) for place, step in steps.items()]
+        if len(branches) == 1:
+            return [await branches[0]]
+        ends = await asyncio.gather(*branches, return_exceptions=True)
+        if errors := [end for end in ends if isinstance(end, BaseException)]:
+            try:
+                raise _gravest(errors)
+            finally:
+                del ends, errors  # else they and this frame, with all of the chain's texts, would hold each other
+        return [end for end in ends if not isinstance(end, BaseException)]
 
     def _before(self, place: Place) -> list[StoredVariant]:
         return self._course.before(place, self._variants)

@@ -9,7 +9,8 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
-from app.db import Direct, Session, Writing, unit_of_work
+from app.db import Session, Writing, unit_of_work
+from app.direct import Direct
 from app.errors import AppError, LeaseLost
 
 P = ParamSpec("P")

@@ -1,4 +1,4 @@
-"""What lanes write after each stage, in one statement, so that it can be a transaction of its own (app.db.Direct).
+"""What lanes write after each stage, in one statement, so that it can be a transaction of its own (app.direct).
 
 They are in psycopg's own words: to build them anew each time would take longer than to run them. Each holds the claimed
 row first; where the claim is lost it writes nothing and returns no row. What stands already is left as it is.

@@ -10,7 +10,8 @@ from itertools import permutations
 import pytest
 from sqlalchemy import select, update
 
-from app.db import Direct, Session, complete, unit_of_work
+from app.db import Session, complete, unit_of_work
+from app.direct import Direct
 from app.domain.actor import Actor
 from app.domain.difficulty import Band
 from app.domain.fingerprint import fingerprint
