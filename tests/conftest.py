@@ -18,10 +18,10 @@ from sqlalchemy import Connection, NullPool, create_engine, make_url, text
 
 from app import config, db, events, jobs
 from app.local import services
-from app.local.ports import free_port
 from app.local.stack import LocalStack
 from app.local.supervisor import Service, Supervisor
 from app.migrate import upgrade
+from tests.support.ports import own_port
 
 
 @pytest.fixture(scope="session")
@@ -113,7 +113,7 @@ def broker(environment: dict[str, str]) -> str:
 @pytest.fixture(scope="session")
 def web(portal: BlockingPortal, environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of the application in a process of its own. It serves whatever `database` the test has."""
-    port = free_port(20_000 + os.getpid() % 10_000)
+    port = own_port()
     service = services.web(os.environ | environment, "127.0.0.1", port)
     with _running(portal, service, tmp_path_factory.mktemp("web")):
         yield f"http://127.0.0.1:{port}"

@@ -15,9 +15,9 @@ from random import Random
 import pytest
 
 from app.config import settings
-from app.local.ports import free_port
 from tests.faults.storms import shake, worker
 from tests.support import refining
+from tests.support.ports import own_port
 
 KILLS = int(os.environ.get("FAULT_KILLS", "10"))
 LANES = 2
@@ -53,7 +53,7 @@ def test_a_killed_lane_repeats_no_more_than_the_stages_it_was_in(
     actor, moments = refining.owner_with_seeds(20), Random(places)
     left = KILLS
     with ExitStack() as stack:
-        urls = [stack.enter_context(_mock_server(free_port(first))) for first in (9_500, 9_600)]
+        urls = [stack.enter_context(_mock_server(own_port())) for _ in range(2)]
         options = [{"base_url": f"{url}/v1", "model": "mock", "concurrency": places} for url in urls]
         teacher, student = ({"engine": "openai", "options": told} for told in options)
         at_work = stack.enter_context(worker(environment | {"CAIRN_LANE_CHAINS": "1"}, tmp_path))

@@ -10,11 +10,10 @@ from typing import Any
 
 import pytest
 
-from app.local.ports import free_port
 from app.serving.plan import Plan, parse_plan
+from tests.support.ports import own_port
 
 FAKE = Path(__file__).parents[1] / "support" / "fake_vllm.py"
-PORT = 27_000
 
 
 @dataclass(frozen=True)
@@ -32,15 +31,13 @@ class Machine:
         return str(program)
 
     def settings(self, devices: dict[str, list[int]], **more: object) -> dict[str, Any]:
-        port = free_port(PORT)
         models = {}
         for name, gpus in devices.items():
             source = self.folder / name
             source.mkdir(exist_ok=True)
             (source / "behaviour.json").write_text("{}")
-            models[name] = {"source": str(source), "devices": gpus, "port": port}
-            port = free_port(port + 1)
-        return {"vllm": self.vllm, "models": models, "turns_port": port, **more}
+            models[name] = {"source": str(source), "devices": gpus, "port": own_port()}
+        return {"vllm": self.vllm, "models": models, "turns_port": own_port(), **more}
 
     def plan(self, devices: dict[str, list[int]], **more: object) -> Plan:
         return parse_plan(self.settings(devices, **more))

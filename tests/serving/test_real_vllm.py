@@ -17,8 +17,8 @@ import yaml
 from app.domain.ports import EngineContext, Metered
 from app.engines.vllm import VLLMEngine
 from app.isolation import open_sandbox
-from app.local.ports import free_port
 from tests.support.asking import ATTEMPT
+from tests.support.ports import own_port
 from tests.support.served import Command, core_among, until_gone
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
@@ -34,7 +34,7 @@ async def test_a_killed_engine_is_replaced_and_a_command_that_ends_leaves_nothin
         pytest.fail("CAIRN_TEST_VLLM must name an interpreter that has vLLM; `make test-vllm` sets one up.")
     model = tmp_path / "model"
     await asyncio.to_thread(subprocess.run, [PYTHON, MODEL_MAKER, model], check=True, capture_output=True)
-    port = free_port(26_500)
+    port = own_port()
     file = tmp_path / "models.yaml"
     file.write_text(yaml.safe_dump(_plan(model, port)))
     command = Command(file)

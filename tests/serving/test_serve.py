@@ -18,12 +18,12 @@ import yaml
 
 from app.engines.vllm.turns import turns_at
 from app.errors import Conflict, InvalidForm
-from app.local.ports import free_port
 from app.serving import command, keeper
 from app.serving.plan import Plan
 from app.serving.probe import Endpoint
 from app.serving.serve import serve
 from tests.serving.conftest import Machine
+from tests.support.ports import own_port
 
 _PATIENCE_S = 60.0
 
@@ -54,8 +54,9 @@ async def serving(plan: Plan, folder: Path) -> AsyncIterator[list[str]]:
 
 
 def alive(pid: int) -> bool:
+    """Those that have ended wait for someone to take note of it, or are being taken note of this moment."""
     try:
-        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+        return psutil.Process(pid).status() not in (psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD)
     except psutil.NoSuchProcess:
         return False
 
@@ -196,7 +197,7 @@ async def test_two_commands_do_not_serve_from_one_folder(machine: Machine) -> No
 
 async def test_a_taken_port_is_refused(machine: Machine) -> None:
     settings = machine.settings({"teacher": [0]})
-    async with await asyncio.start_server(lambda *_: None, "127.0.0.1", free_port(28_000)) as other:
+    async with await asyncio.start_server(lambda *_: None, "127.0.0.1", own_port()) as other:
         settings["models"]["teacher"]["port"] = other.sockets[0].getsockname()[1]
         with pytest.raises(InvalidForm, match=r"models\.teacher\.port: Port \d+ on 127\.0\.0\.1 is taken"):
             await serve(Plan.model_validate(settings), machine.folder)

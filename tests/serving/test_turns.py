@@ -12,10 +12,10 @@ import pytest_asyncio
 
 from app.engines.vllm.turns import ServedTurns, turns_at
 from app.errors import EngineError, Unavailable
-from app.local.ports import free_port
 from app.serving import switch
 from app.serving import turns as served
 from app.serving.switch import Member, Switch
+from tests.support.ports import own_port
 
 
 @pytest.fixture(autouse=True)
@@ -55,7 +55,7 @@ async def machine() -> AsyncIterator[Machine]:
     for name in ("teacher", "student"):
         await found.switch.make_room(name)
         found.switch.ready(name)
-    found.port = free_port(28_500)
+    found.port = own_port()
     await found.open()
     yield found
     await found.serving.aclose()

@@ -22,11 +22,11 @@ from app.features.monitoring import queries
 from app.features.servers import store
 from app.features.servers.schemas import LaneReport, RoleReport, Saturation, ServerReport
 from app.jobs import LANE, send
-from app.local.ports import free_port
 from app.models import Growth, LaneSlot, Run, Variant
 from tests.support import builders
 from tests.support.browsing import Visitor
 from tests.support.counting import statements
+from tests.support.ports import own_port
 
 DOCUMENT = (Path(__file__).parents[2] / "docs/deployment.md").read_text("utf-8")
 TOKEN = "a-token-of-the-tests"
@@ -177,7 +177,7 @@ def test_servers_are_named_by_host_whatever_their_path_holds(local: TestClient, 
 
 
 def test_without_a_broker_the_rest_is_told(local: TestClient, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(settings(), "redis_url", f"redis://127.0.0.1:{free_port(28_000)}/0")
+    monkeypatch.setattr(settings(), "redis_url", f"redis://127.0.0.1:{own_port()}/0")
     events.client.cache_clear()
     try:
         found = scrape(local)

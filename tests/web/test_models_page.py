@@ -12,10 +12,10 @@ from app.db import unit_of_work
 from app.domain.actor import Actor
 from app.features.servers import store
 from app.features.servers.schemas import LaneReport, RoleName, RoleReport, Saturation, ServerReport
-from app.local.ports import free_port
 from app.models import Run
 from tests.support import builders
 from tests.support.browsing import Visitor
+from tests.support.ports import own_port
 
 TEACHER, STUDENT = "http://gpu-1:8000/v1", "http://gpu-2:8000/v1"
 BUSY = Saturation(running=33, waiting=5, cache=0.85, preempted=7, tokens_per_s=1234.5, prefix_hits=0.62)
@@ -85,7 +85,7 @@ def test_a_lane_that_fell_silent_is_stale(page: Visitor, run: Run) -> None:
 
 
 def test_without_redis_pages_say_so(page: Visitor, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(settings(), "redis_url", f"redis://127.0.0.1:{free_port(27_000)}/0")
+    monkeypatch.setattr(settings(), "redis_url", f"redis://127.0.0.1:{own_port()}/0")
     events.client.cache_clear()
     try:
         for path in ("/models", f"/runs/{run.id}"):

@@ -12,9 +12,9 @@ from app.engines._openai.fleet import Fleet
 from app.engines._openai.metrics import read_load
 from app.engines._openai.refusals import refusal
 from app.errors import EngineError
-from app.local.ports import free_port
 from tests.support.asking import proposal, student, teacher
 from tests.support.model_server import saying, serve
+from tests.support.ports import own_port
 
 METRICS = """\
 # HELP vllm:num_requests_running Number of requests in model execution batches.
@@ -28,7 +28,7 @@ vllm:num_preemptions_total{engine="0",model_name="m"} 3.0
 
 
 async def test_after_failures_in_a_row_requests_wait_for_the_server_and_go_on_together() -> None:
-    port = free_port(24_000)
+    port = own_port()
     async with teacher(f"http://127.0.0.1:{port}/v1") as asked:
         for _ in range(5):
             with pytest.raises(EngineError, match="can't be reached"):

@@ -6,9 +6,9 @@ import pytest
 from aiohttp import web
 
 from app.errors import EngineError
-from app.local.ports import free_port
 from tests.support.asking import attempt, proposal, propose, teacher
 from tests.support.model_server import PASSING, ModelServer, saying, serve
+from tests.support.ports import own_port
 
 
 async def _failure(server: ModelServer | str, **options: object) -> EngineError:
@@ -64,7 +64,7 @@ async def test_a_body_that_never_ends_is_a_stall_too(server: ModelServer) -> Non
 
 
 async def test_a_port_where_nothing_listens() -> None:
-    port = free_port(23_000)
+    port = own_port()
     error = await _failure(f"http://127.0.0.1:{port}/v1")
     assert (error.kind, error.retryable) == ("unreachable", True)
     assert f"http://127.0.0.1:{port}/v1/chat/completions can't be reached: Connect" in error.message

@@ -28,10 +28,10 @@ from app.domain.problem import Message
 from app.engines.vllm import VLLMEngine
 from app.errors import EngineError
 from app.isolation import open_sandbox
-from app.local.ports import free_port
 from app.models import Incident, Variant
 from tests.support import refining
 from tests.support.asking import ATTEMPT, embed, proposal
+from tests.support.ports import own_port
 
 pytestmark = pytest.mark.slow
 PYTHON = os.environ.get("CAIRN_TEST_VLLM", "")
@@ -47,7 +47,7 @@ class Server:
     def __init__(self, folder: Path, *flags: str) -> None:
         self._folder = folder
         self._flags = flags
-        self._port = free_port(26_000)
+        self._port = own_port()
         self._process: subprocess.Popen[bytes] | None = None
         self.url = f"http://127.0.0.1:{self._port}/v1"
 

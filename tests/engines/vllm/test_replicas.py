@@ -15,9 +15,9 @@ from app.domain.ports import EngineContext, Teacher
 from app.engines.vllm import VLLMEngine
 from app.engines.vllm.options import TeacherOptions
 from app.isolation import open_sandbox
-from app.local.ports import free_port
 from tests.support.asking import ATTEMPT, proposal
 from tests.support.model_server import Body, ModelServer, serve
+from tests.support.ports import own_port
 
 ENGINE = VLLMEngine()
 CONTEXT = EngineContext(open_sandbox)
@@ -55,7 +55,7 @@ async def test_a_chain_stays_with_its_server_and_all_servers_are_used(replicas: 
 
 
 async def test_another_takes_over_with_the_same_seed(replicas: list[ModelServer]) -> None:
-    away = f"http://127.0.0.1:{free_port(25_000)}/v1"
+    away = f"http://127.0.0.1:{own_port()}/v1"
     urls = [away, replicas[0].url]
     async with ENGINE.teacher(_options(urls), CONTEXT) as teacher:
         replies = [await teacher.propose(proposal(rng)) for rng in range(20)]

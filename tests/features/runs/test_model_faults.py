@@ -17,10 +17,10 @@ from app.config import settings
 from app.db import unit_of_work
 from app.domain.actor import Actor
 from app.features.runs import service
-from app.local.ports import free_port
 from app.models import Attempt, Chain, Event, Incident, LaneSlot, Measurement, Run, Variant
 from tests.support import refining
 from tests.support.model_server import PASSING, Body, Model, ModelServer, is_teachers, procedural, saying, serve
+from tests.support.ports import own_port
 
 pytestmark = pytest.mark.usefixtures("database", "broker", "quick")
 
@@ -191,7 +191,7 @@ def test_a_run_pauses_says_why_and_goes_on_where_it_was(
 
 @pytest.mark.usefixtures("impatient")
 def test_a_server_that_is_not_there_yet(portal: BlockingPortal) -> None:
-    port = free_port(24_000)
+    port = own_port()
     actor = refining.owner_with_seeds(1)
     run_id = start(actor, f"http://127.0.0.1:{port}/v1")
     refining.drive(run_id)

@@ -13,12 +13,12 @@ from sqlalchemy import select
 
 from app.config import settings
 from app.db import unit_of_work
-from app.local.ports import free_port
 from app.models import Incident
 from app.serving import switch, turns
 from app.serving.switch import Member, Switch
 from tests.support import refining
 from tests.support.model_server import Body, Model, procedural, serve
+from tests.support.ports import own_port
 
 pytestmark = pytest.mark.usefixtures("database", "broker", "quick")
 ROLES = ("teacher", "student")
@@ -87,7 +87,7 @@ class SharedGpu:
     async def open_turns(self) -> None:
         switches = dict.fromkeys(ROLES, self._switch)
         self._turns_port = await self._turns.enter_async_context(
-            turns.turns(switches, "127.0.0.1", self._turns_port or free_port(29_000))
+            turns.turns(switches, "127.0.0.1", self._turns_port or own_port())
         )
 
     async def drop_turns(self) -> None:

@@ -12,10 +12,10 @@ from app import events, prompts
 from app.config import settings
 from app.features.servers import store
 from app.features.servers.schemas import LaneReport, Told
-from app.local.ports import free_port
 from tests.engines.openai.test_circuit import METRICS
 from tests.support import refining
 from tests.support.model_server import Body, serve
+from tests.support.ports import own_port
 
 pytestmark = pytest.mark.usefixtures("database", "broker", "quick")
 EXAMPLE = prompts.example_reply("deduction")
@@ -62,7 +62,7 @@ def test_without_redis_the_run_goes_on(portal: BlockingPortal, monkeypatch: pyte
 
     with portal.wrap_async_context_manager(serve(answer)) as server:
         run_id = start(server.url)
-        monkeypatch.setattr(settings(), "redis_url", f"redis://127.0.0.1:{free_port(26_000)}/0")
+        monkeypatch.setattr(settings(), "redis_url", f"redis://127.0.0.1:{own_port()}/0")
         events.client.cache_clear()
         try:
             with pytest.raises(redis.RedisError):
