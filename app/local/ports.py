@@ -1,4 +1,4 @@
-"""A free TCP port: the wanted one, or the next."""
+"""Whether a TCP port is free, and which is: the wanted one, or the next."""
 
 from __future__ import annotations
 
@@ -20,6 +20,12 @@ def free_port(wanted: int, host: str = "127.0.0.1") -> int:
         f"Ports {wanted} to {min(wanted + _TRIED, 65536) - 1} on {host} are taken.",
         remedy="Choose another with --port or CAIRN_PORT.",
     )
+
+
+def check_free(port: int, host: str) -> None:
+    """Raises Unavailable where something else listens there."""
+    if not _is_free(host, port):
+        raise Unavailable(f"Port {port} on {host} is taken.")
 
 
 def _is_free(host: str, port: int) -> bool:

@@ -13,6 +13,7 @@ from typing import NoReturn
 
 from app.errors import Unavailable
 from app.local import guard
+from app.local.ports import check_free
 from app.local.supervisor import Service, Supervisor
 from app.serving.probe import Endpoint
 from app.serving.switch import Member, Switch
@@ -34,6 +35,8 @@ class Served:
     command: Sequence[str]
     environment: Mapping[str, str]
     endpoint: Endpoint
+    host: str
+    port: int
     ready_within_s: float
     shutdown_s: float
 
@@ -87,6 +90,8 @@ class Keeper:
             if switch is not None:
                 self.say(name, "waits for its GPU")
                 await switch.make_room(name)
+            # Whoever took it meanwhile would answer, and be put to sleep, in this server's place.
+            check_free(self.served.port, self.served.host)
             self._given_up = asyncio.get_running_loop().create_future()
             async with Supervisor(self.folder) as self._supervisor:
                 await self._serve_with(self._supervisor, self._given_up)

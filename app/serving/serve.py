@@ -14,7 +14,7 @@ import yaml
 
 from app.errors import InvalidForm, Unavailable
 from app.local import folder, leftovers
-from app.local.ports import free_port
+from app.local.ports import check_free
 from app.local.signals import ended_by_signal
 from app.serving import command, gpus
 from app.serving.keeper import Keeper, Served
@@ -86,6 +86,8 @@ def _served(plan: Plan, name: str, vllm: str, endpoint: Endpoint) -> Served:
         command.command(plan, name, vllm),
         command.environment(plan, name),
         endpoint,
+        plan.host,
+        plan.port_of(name),
         plan.ready_within_s,
         command.SHUTDOWN_S,
     )
@@ -99,8 +101,7 @@ def _check_ports(plan: Plan) -> None:
     errors: dict[str, str] = {}
     for field, port in wanted.items():
         try:
-            if free_port(port, plan.host) != port:
-                errors[field] = f"Port {port} on {plan.host} is taken."
+            check_free(port, plan.host)
         except Unavailable as error:
             errors[field] = error.message
     if errors:

@@ -8,13 +8,14 @@ import signal
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 import aiohttp
 import psutil
 import pytest
 import yaml
+from aiohttp import web
 
 from app.engines.vllm.turns import turns_at
 from app.errors import Conflict, InvalidForm
@@ -157,6 +158,26 @@ async def turn_of(url: str) -> AsyncIterator[None]:
             await asyncio.gather(holding, return_exceptions=True)
 
 
+@asynccontextmanager
+async def saying_yes(port: int) -> AsyncIterator[list[str]]:
+    """Answers whatever it is asked for the length of the block, and gives what that was."""
+    asked: list[str] = []
+
+    async def answer(request: web.Request) -> web.Response:
+        asked.append(request.path)
+        return web.Response()
+
+    app = web.Application()
+    app.router.add_route("*", "/{path:.*}", answer)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, "127.0.0.1", port).start()
+        yield asked
+    finally:
+        await runner.cleanup()
+
+
 async def test_models_on_one_gpu_are_awake_in_turns(machine: Machine) -> None:
     """Two at a time would be out of memory: the GPU is a lock here."""
     plan = machine.plan({"teacher": [0], "student": [0]}, share="sleep")
@@ -187,6 +208,20 @@ async def test_a_model_that_can_not_sleep_is_started_anew_and_the_other_gets_its
             await until(lambda: count(shown, "teacher  ready") == 2, "the one whose turn it is comes back")
         async with turn_of(urls["student"]):
             pass
+
+
+async def test_what_took_a_models_port_meanwhile_is_not_taken_for_its_server(machine: Machine) -> None:
+    plan = machine.plan({"teacher": [0], "student": [0]}, share="sleep")
+    async with serving(plan, machine.folder) as shown:
+        told = yaml.safe_load(shown[-1].partition("\n")[2])
+        async with AsyncExitStack() as taking:
+            async with turn_of(told["teacher"]["options"]["turns_url"]):
+                os.kill(machine.starts("student")[0]["pid"], signal.SIGKILL)
+                await until(lambda: count(shown, "student  waits for its GPU") == 2, "the student wants to start again")
+                asked = await taking.enter_async_context(saying_yes(plan.port_of("student")))
+            await until(lambda: count(shown, "is taken") > 0 or count(shown, "student  ready") > 1, "its turn comes")
+            assert asked == []
+        await until(lambda: count(shown, "student  ready") == 2, "ready again")
 
 
 async def test_two_commands_do_not_serve_from_one_folder(machine: Machine) -> None:
