@@ -181,7 +181,10 @@ async def _until_gone(group: int) -> None:
 
 
 def _lives(group: int) -> bool:
-    """Whether any process of the group is left but those that only wait for someone to take note of their end."""
+    """Whether any process of the group is left but those that only wait for someone to take note of their end.
+
+    One whose first thread has ended looks like these, and keeps what it has until its last thread has ended too.
+    """
     try:
         os.killpg(group, 0)
     except ProcessLookupError:
@@ -190,7 +193,9 @@ def _lives(group: int) -> bool:
         return True
     for process in psutil.process_iter():
         try:
-            if os.getpgid(process.pid) == group and process.status() != psutil.STATUS_ZOMBIE:
+            if os.getpgid(process.pid) == group and (
+                process.status() != psutil.STATUS_ZOMBIE or process.num_threads() > 1
+            ):
                 return True
         except (ProcessLookupError, psutil.Error):
             continue

@@ -11,6 +11,7 @@ import psutil
 import pytest
 
 from app.errors import Unavailable
+from app.local import supervisor as module
 from app.local.supervisor import Service, Supervisor
 
 SLEEP = "import time; time.sleep(600)"
@@ -21,6 +22,11 @@ child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
 pathlib.Path("child.new").write_text(str(child.pid))
 pathlib.Path("child.new").rename("child")
 time.sleep(600)
+"""
+HEADLESS = """
+import ctypes, threading, time
+threading.Thread(target=time.sleep, args=(600,)).start()
+ctypes.CDLL(None).pthread_exit(None)
 """
 
 
@@ -106,6 +112,19 @@ async def test_ends_what_a_child_has_started(tmp_path: Path) -> None:
         grandchild = psutil.Process(int((tmp_path / "child").read_text()))
     psutil.wait_procs([grandchild], timeout=10)
     assert not grandchild.is_running()
+
+
+async def test_a_process_is_there_until_its_last_thread_has_ended(tmp_path: Path) -> None:
+    """As an engine that was killed, of which a thread still gives the GPU's memory back."""
+
+    async def without_its_first() -> bool:
+        return psutil.Process(supervisor.pids["headless"]).status() == psutil.STATUS_ZOMBIE
+
+    async with Supervisor(tmp_path) as supervisor:
+        await supervisor.start(service("headless", HEADLESS, ready=without_its_first))
+        group = supervisor.pids["headless"]
+        assert module._lives(group)
+    assert not module._lives(group)
 
 
 async def test_kill_ends_all_at_once(tmp_path: Path) -> None:
