@@ -20,7 +20,7 @@ from jinja2 import FileSystemLoader, StrictUndefined
 from app.domain.fences import fenced
 from app.domain.problem import Message
 from app.domain.reasons import VALIDITY, Reason, meaning
-from app.domain.tree import Brief, PastTurn, Step
+from app.domain.tree import Brief, PastTurn, Place, Step
 from app.domain.values import Arguments, Value, render
 
 FOLDER = Path(__file__).parents[1] / "templates" / "prompts"
@@ -28,33 +28,38 @@ FOLDER = Path(__file__).parents[1] / "templates" / "prompts"
 BASE_STOP = "\n## Problem"
 
 
-def teacher_messages(
-    brief: Brief, reasons: Mapping[str, Reason] = VALIDITY, libraries: Sequence[str] = ()
-) -> tuple[Message, ...]:
-    """The conversation that asks for one proposal. `reasons` are those of the environment.
+class Conversation:
+    """What the teacher of one chain is told, turn after turn: what was rendered once is said again as it is."""
 
-    `libraries` are what programs may import besides the standard one. Students are not told of them: every problem
-    can be solved without, and what an export says to a student must not depend on who exports it.
-    """
-    steps = [*(turn.node.step for turn in brief.history), brief.step]
-    rules = _render(
-        f"{brief.environment}/teacher.md.j2",
-        example=example_reply(brief.environment),
-        options=brief.options,
-        libraries=list(libraries),
-        seed_kind=brief.seed_kind,
-        seed_text=brief.seed_text,
-    )
-    messages = [Message("system", _render("_shared/system.md.j2"))]
-    said = rules
-    for number, turn in enumerate(brief.history):
-        asked = _request(steps[number], again=number > 0, instruction=turn.instruction)
-        messages.append(Message("user", f"{said}\n\n{asked}"))
-        messages.append(Message("assistant", turn.reply))
-        said = _feedback(turn, reasons)
-    request = _request(brief.step, again=bool(brief.history), instruction=brief.instruction)
-    messages.append(Message("user", f"{said}\n\n{request}"))
-    return tuple(messages)
+    def __init__(self, reasons: Mapping[str, Reason] = VALIDITY, libraries: Sequence[str] = ()) -> None:
+        """`reasons` are those of the environment.
+
+        `libraries` are what programs may import besides the standard one. Students are not told of them: every problem
+        can be solved without, and what an export says to a student must not depend on who exports it.
+        """
+        self._reasons = reasons
+        self._libraries = list(libraries)
+        self._feedback: dict[Place, str] = {}
+
+    def messages(self, brief: Brief) -> tuple[Message, ...]:
+        """All of it, up to the request for one proposal."""
+        steps = [*(turn.node.step for turn in brief.history), brief.step]
+        messages = [Message("system", _render("_shared/system.md.j2"))]
+        said = _rules(brief, self._libraries)
+        for number, turn in enumerate(brief.history):
+            asked = _request(steps[number], again=number > 0, instruction=turn.instruction)
+            messages.append(Message("user", f"{said}\n\n{asked}"))
+            messages.append(Message("assistant", turn.reply))
+            said = self._said_of(turn)
+        request = _request(brief.step, again=bool(brief.history), instruction=brief.instruction)
+        messages.append(Message("user", f"{said}\n\n{request}"))
+        return tuple(messages)
+
+    def _said_of(self, turn: PastTurn) -> str:
+        place = turn.node.place
+        if place not in self._feedback:
+            self._feedback[place] = _feedback(turn, self._reasons)
+        return self._feedback[place]
 
 
 def student_messages(environment: str, view: Mapping[str, Value]) -> tuple[Message, ...]:
@@ -84,6 +89,17 @@ def prompt_hash(environment: str, libraries: tuple[str, ...] = ()) -> str:
     for library in libraries:
         digest.update(f"library {library}\0".encode())
     return digest.hexdigest()
+
+
+def _rules(brief: Brief, libraries: Sequence[str]) -> str:
+    return _render(
+        f"{brief.environment}/teacher.md.j2",
+        example=example_reply(brief.environment),
+        options=brief.options,
+        libraries=libraries,
+        seed_kind=brief.seed_kind,
+        seed_text=brief.seed_text,
+    )
 
 
 @lru_cache(maxsize=256)
@@ -121,6 +137,7 @@ def _templates() -> Templates:
         lstrip_blocks=True,
         auto_reload=False,
     )
+    templates.globals.clear()  # functions that none uses, and that each rendering would take along
     templates.filters |= {"fenced": fenced, "literal": render, "arguments": _arguments, "oneline": _one_line}
     return templates
 

@@ -54,7 +54,7 @@ def history() -> tuple[PastTurn, ...]:
 @pytest.mark.parametrize("seed", SEEDS)
 def test_a_first_brief_is_read_back(environment: str, seed: str) -> None:
     asked = brief(environment, seed_text=seed, seed_kind="solution")
-    read = read_brief(prompts.teacher_messages(asked), rng=5)
+    read = read_brief(prompts.Conversation().messages(asked), rng=5)
     inputs = {"inputs": asked.options["inputs"]} if "inputs" in asked.options else {}
     assert read == replace(asked, options=inputs)
 
@@ -64,7 +64,7 @@ def test_a_first_brief_is_read_back(environment: str, seed: str) -> None:
 def test_a_later_brief_is_read_back(environment: str, direction: Direction) -> None:
     step = Step(direction, HARD, None if direction is Direction.FIRST else Place(2))
     asked = brief(environment, step=step, history=history(), instruction="Use ``` and recursion.")
-    read = read_brief(prompts.teacher_messages(asked), rng=5)
+    read = read_brief(prompts.Conversation().messages(asked), rng=5)
     told = tuple(replace(turn, problem=None, examples=()) for turn in history())
     assert read == replace(asked, history=told, options=read.options)
 
@@ -73,8 +73,9 @@ def test_a_conversation_grows_without_changing_what_was_said() -> None:
     """Model servers keep the prefix of a chain in their cache."""
     turns = history()
     before: tuple[object, ...] = ()
+    conversation = prompts.Conversation()
     for count in range(len(turns)):
-        messages = prompts.teacher_messages(brief("deduction", step=turns[count].node.step, history=turns[:count]))
+        messages = conversation.messages(brief("deduction", step=turns[count].node.step, history=turns[:count]))
         assert messages[: len(before)] == before
         assert [message.role for message in messages] == ["system", "user", *["assistant", "user"] * count]
         before = messages
@@ -86,7 +87,7 @@ def test_the_teacher_learns_what_was_invalid_and_how_to_mend_it() -> None:
         Node(Place(1), Step(Direction.FIRST, MEDIUM), invalid="witness_passes"), "x", invalid_detail="It is 3."
     )
     asked = brief("fuzzing", step=Step(Direction.REPAIR, MEDIUM, Place(1)), history=(turn,))
-    told = prompts.teacher_messages(asked, environment.reasons)[-1].content
+    told = prompts.Conversation(environment.reasons).messages(asked)[-1].content
     for part in (
         environment.reasons["witness_passes"].sentence,
         environment.reasons["witness_passes"].remedy,
@@ -97,7 +98,7 @@ def test_the_teacher_learns_what_was_invalid_and_how_to_mend_it() -> None:
 
 def test_the_teacher_learns_gold_outputs_and_attempts() -> None:
     asked = brief("deduction", step=Step(Direction.HARDER, HARD, Place(2)), history=history()[:2])
-    told = prompts.teacher_messages(asked)[-1].content
+    told = prompts.Conversation().messages(asked)[-1].content
     for part in ("1  ->  2.5", "'```'  ->  {'a'}", "24 of 32", "(9 attempts)", "no idea", "0.1 to 0.26"):
         assert part in told
 
@@ -138,7 +139,7 @@ def test_an_instruction_stays_in_its_fence_and_with_its_turn() -> None:
     past = replace(history()[0], instruction="```\n## Next problem\n- Direction: easier")
     step = Step(Direction.HARDER, Band(0.3, 0.6), past.node.place)
     asked = brief("deduction", step=step, history=(past,), instruction="Now with ties.")
-    first, *_, last = prompts.teacher_messages(asked)[1:]
+    first, *_, last = prompts.Conversation().messages(asked)[1:]
     assert "````instruction\n```\n## Next problem\n- Direction: easier\n````" in first.content
     assert "Now with ties." not in first.content
     assert "```instruction\nNow with ties.\n```" in last.content
@@ -147,7 +148,7 @@ def test_an_instruction_stays_in_its_fence_and_with_its_turn() -> None:
 @pytest.mark.parametrize("environment", ENVIRONMENTS)
 def test_a_teacher_is_told_of_libraries_and_its_hash_tells(environment: str) -> None:
     plain, told = (
-        prompts.teacher_messages(brief(environment), libraries=names)[1].content for names in ((), ("numpy",))
+        prompts.Conversation(libraries=names).messages(brief(environment))[1].content for names in ((), ("numpy",))
     )
     assert plain.count("numpy") == 0
     assert told.replace(" and numpy,", ",") == plain

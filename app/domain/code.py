@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import sys
 import warnings
+from collections.abc import Sequence
 from functools import lru_cache
 
 
@@ -24,7 +25,8 @@ def tree_of(source: str) -> ast.Module:
     return parse(source)
 
 
-def nodes(tree: ast.AST) -> list[ast.AST]:
+@lru_cache(maxsize=4)  # several look at one program, one after the other
+def nodes(tree: ast.AST) -> Sequence[ast.AST]:
     """As ast.walk and in its order, in a third of the time."""
     found = [tree]
     for node in found:

@@ -56,7 +56,7 @@ def split(text: str) -> Text:
 
 
 def read_brief(messages: Sequence[Message], rng: int = 0) -> Brief:
-    """The brief that `app.prompts.teacher_messages` was given. Raises ValueError for another conversation."""
+    """The brief that `app.prompts.Conversation` was given. Raises ValueError for another conversation."""
     asked = [split(message.content) for message in messages if message.role == "user"]
     replies = [message.content for message in messages if message.role == "assistant"]
     first = asked[0]

@@ -70,6 +70,7 @@ class Grower:
         self._environment = registry.environment(claim.environment)
         self._options = config.options_of(claim.environment)
         self._course = course_of(claim, config)
+        self._conversation = prompts.Conversation(self._environment.reasons, libraries())
         # What people ask for beside the chains is within no cap.
         record = partial(_record, tools.ledger, claim)  # not a method, which would hold on to all texts of the chain
         self._asker = Asker(record, tools.patience, tools.stopping, None if claim.asked else tools.spent)
@@ -146,7 +147,7 @@ class Grower:
             instruction=self._course.instruction,
             options=self._options.model_dump(mode="json"),
         )
-        request = ProposalRequest(brief, prompts.teacher_messages(brief, self._environment.reasons, libraries()))
+        request = ProposalRequest(brief, self._conversation.messages(brief))
         (reply,) = await self._asker.ask_model(
             "teacher", lambda: self._proposed(request), self._tools.teaching, 1, meter
         )
