@@ -22,6 +22,7 @@ from app.db import Rows, Statement, Writing, address, named_errors
 T = TypeVar("T")
 
 _CANCEL_S = 5.0
+_DONE = ExecStatus.COMMAND_OK, ExecStatus.TUPLES_OK
 _FAILED = ExecStatus.FATAL_ERROR, ExecStatus.PIPELINE_ABORTED
 _NAMED = re.compile(r"%(?:%|\((\w+)\)s)")
 
@@ -75,7 +76,7 @@ class _Link:
         self._types = Transformer(connection)
         self._prepared: dict[tuple[bytes, tuple[int, ...] | None], bytes] = {}
         self._asking = False
-        self._broken: psycopg.Error | None = None
+        self._broken = ""  # how, once it is
         self._loop = asyncio.get_running_loop()
         self._arrival: asyncio.Future[None] = self._loop.create_future()
         self._pg.enter_pipeline_mode()
@@ -117,25 +118,28 @@ class _Link:
 
     async def _result(self) -> PGresult:
         """Of the last statement, once all are committed. Raises what the first wrong one did; none counts then."""
-        last: PGresult | None = None
-        error: psycopg.Error | None = None
+        last = wrong = None
         while True:
             while self._pg.is_busy() and not self._broken:
                 await self._arrival
             if self._broken:
-                raise error or self._broken
+                break
             result = self._pg.get_result()
             if result is None:
                 continue  # the next statement's come now
             if result.status == ExecStatus.PIPELINE_SYNC:
                 break
-            if result.status in _FAILED:
-                error = error or psycopg.errors.error_from_result(result)
-            else:
+            if result.status in _DONE:
                 last = result
-        if error or last is None:
+            elif result.status in _FAILED:
+                wrong = wrong or result
+            else:
+                raise psycopg.ProgrammingError(f"{ExecStatus(result.status).name} is no answer for a statement here")
+        if wrong is not None:
             # What this was to prepare may not be prepared now: `at_rest` stays false, and the connection is given up.
-            raise error or psycopg.OperationalError("the server told no result")
+            raise psycopg.errors.error_from_result(wrong)
+        if self._broken or last is None:
+            raise psycopg.OperationalError(self._broken or "the server told no result")
         return last
 
     def _write(self) -> bool:
@@ -143,7 +147,7 @@ class _Link:
         try:
             return self._pg.flush() != 0
         except psycopg.OperationalError as error:
-            self._break(error)
+            self._break(str(error))
             return False
 
     def _write_on(self) -> None:
@@ -154,11 +158,11 @@ class _Link:
         try:
             self._pg.consume_input()
         except psycopg.OperationalError as error:
-            self._break(error)
+            self._break(str(error))
         self._wake()
 
-    def _break(self, error: psycopg.Error) -> None:
-        self._broken = error
+    def _break(self, how: str) -> None:
+        self._broken = how or "the connection broke"
         self._unwatch()
         self._wake()
 

@@ -71,6 +71,26 @@ async def test_each_yield_is_a_transaction_unless_several_stand_between_begin_an
     assert noted() == ["alone", "as well", "at once", "kept", "two"]
 
 
+async def test_what_fails_when_it_is_committed_has_failed() -> None:
+    def several() -> Writing[Rows]:
+        table = b"create temporary table once (n int unique deferrable initially deferred) on commit drop"
+        twice = Statement(b"insert into once values (%(n)s)", {"n": 1})
+        return (yield [Statement(table, {}), twice, twice, note("never"), Statement(b"select 1", {})])
+
+    async with aclosing(Direct()) as direct:
+        with pytest.raises(psycopg.errors.UniqueViolation):
+            await direct.run(several())
+    assert noted() == []
+
+
+@pytest.mark.parametrize("query", [b"", b"copy workspace to stdout"])
+async def test_what_no_statement_answers_is_refused(query: bytes) -> None:
+    async with aclosing(Direct()) as direct:
+        with pytest.raises(psycopg.ProgrammingError):
+            await direct.run(one(query))
+        assert await direct.run(one(b"select 1")) == [(1,)]
+
+
 async def test_of_several_at_once_the_last_ones_rows_are_told_and_each_sees_what_came_before() -> None:
     def several() -> Writing[Rows]:
         return (yield [note("a"), Statement(b"select 1", {}), Statement(b"select name from workspace", {})])
