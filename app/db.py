@@ -156,7 +156,10 @@ def named_errors() -> Iterator[None]:
         named = _translated(error)
         if named is None:
             raise
-        raise named from error
+        try:
+            raise named from error
+        finally:
+            del named  # else it and this frame, with those that it came through, would hold each other
 
 
 def _translated(error: Exception) -> AppError | None:

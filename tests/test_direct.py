@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import aclosing
+import gc
+import weakref
+from collections.abc import AsyncIterator, Callable
+from contextlib import aclosing, suppress
 
 import psycopg
 import pytest
@@ -69,26 +72,6 @@ async def test_each_yield_is_a_transaction_unless_several_stand_between_begin_an
             await direct.run(fails([note("never"), wrong, note("nor this")]))
         assert await direct.run(one(b"select 1")) == [(1,)]
     assert noted() == ["alone", "as well", "at once", "kept", "two"]
-
-
-async def test_what_fails_when_it_is_committed_has_failed() -> None:
-    def several() -> Writing[Rows]:
-        table = b"create temporary table once (n int unique deferrable initially deferred) on commit drop"
-        twice = Statement(b"insert into once values (%(n)s)", {"n": 1})
-        return (yield [Statement(table, {}), twice, twice, note("never"), Statement(b"select 1", {})])
-
-    async with aclosing(Direct()) as direct:
-        with pytest.raises(psycopg.errors.UniqueViolation):
-            await direct.run(several())
-    assert noted() == []
-
-
-@pytest.mark.parametrize("query", [b"", b"copy workspace to stdout"])
-async def test_what_no_statement_answers_is_refused(query: bytes) -> None:
-    async with aclosing(Direct()) as direct:
-        with pytest.raises(psycopg.ProgrammingError):
-            await direct.run(one(query))
-        assert await direct.run(one(b"select 1")) == [(1,)]
 
 
 async def test_of_several_at_once_the_last_ones_rows_are_told_and_each_sees_what_came_before() -> None:
@@ -157,3 +140,155 @@ async def test_a_connection_that_breaks_while_nobody_asks_is_replaced() -> None:
         assert await direct.run(one(b"select 1")) == [(1,)]
         # The number of the closed socket is free for others now, and none of the old connection looks at it.
         assert await other.run(one(b"select 2")) == [(2,)]
+
+
+class Wire:
+    """Between us and the server."""
+
+    def __init__(self, socket: str) -> None:
+        self.alter: Callable[[bytes], bytes] = bytes  # what comes back
+        self.takes = asyncio.Event()
+        self.takes.set()
+        self.ends: list[asyncio.StreamWriter] = []  # ours, the server's, ours, ...
+        self._socket = socket
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        there, beyond = await asyncio.open_unix_connection(self._socket)
+        self.ends += [writer, beyond]
+        await asyncio.gather(
+            self._pass_on(reader, beyond, bytes), self._pass_on(there, writer, lambda data: self.alter(data))
+        )
+
+    async def _pass_on(
+        self, source: asyncio.StreamReader, target: asyncio.StreamWriter, alter: Callable[[bytes], bytes]
+    ) -> None:
+        with suppress(OSError):  # either side may have ended
+            while data := await source.read(65_536):
+                await self.takes.wait()
+                target.write(alter(data))
+        target.close()
+
+    async def close(self) -> None:
+        self.takes.set()
+        for end in self.ends:
+            end.close()
+        for end in self.ends:
+            with suppress(OSError):
+                await end.wait_closed()
+
+
+@pytest.fixture
+async def wire(database: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Wire]:
+    url = make_url(database)
+    folder = url.query.get("host")
+    if not isinstance(folder, str):
+        pytest.skip("for a server that is reached by a Unix socket")
+    wire = Wire(f"{folder}/.s.PGSQL.5432")
+    async with await asyncio.start_server(wire.serve, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        ours = url.difference_update_query(["host"]).set(host="127.0.0.1", port=port)
+        monkeypatch.setattr(settings(), "database_url", ours.render_as_string(hide_password=False))
+        db.engine.cache_clear()
+        yield wire
+        db.engine.cache_clear()
+        await wire.close()
+
+
+async def test_a_connection_that_ends_while_we_write_is_noticed(wire: Wire) -> None:
+    """libpq closes its socket then, which the loop watches for reading and for writing."""
+    async with aclosing(Direct()) as direct, asyncio.timeout(20):
+        assert await direct.run(one(b"select 1")) == [(1,)]
+        wire.takes.clear()
+        writing = asyncio.create_task(direct.run(one(b"select %(long)s::text", long="x" * (40 << 20))))
+        await asyncio.sleep(0.5)  # until nothing more fits in between
+        wire.ends[0].write_eof()
+        with pytest.raises(Unavailable):
+            await writing
+        wire.takes.set()
+        assert await direct.run(one(b"select 1")) == [(1,)]
+
+
+@pytest.mark.parametrize("answer", [b"\0\0\0\0\1", b"D\xff\xff\xff\xff??", b"D\x7f\xff\xff\xf0??"])
+async def test_an_answer_that_libpq_gives_up_is_a_lost_connection(wire: Wire, answer: bytes) -> None:
+    """The last one announces a row that there is no memory for."""
+    async with aclosing(Direct()) as direct:
+        for asked in (1, 2):
+            wire.alter = bytes
+            assert await direct.run(one(b"select 1")) == [(1,)]
+            wire.alter = lambda _: answer
+            with pytest.raises(Unavailable):
+                await direct.run(one(b"select %(asked)s", asked=asked))
+
+
+@pytest.mark.parametrize("query", [b"copy (select 1) to stdout", b"copy workspace from stdin"])
+async def test_copying_is_refused(query: bytes) -> None:
+    async with aclosing(Direct()) as direct:
+        with pytest.raises(psycopg.NotSupportedError):
+            await direct.run(one(query))
+        assert await direct.run(one(b"select 1")) == [(1,)]
+
+
+async def test_whoever_waits_hears_that_another_task_closed_it() -> None:
+    async with aclosing(Direct()) as direct, asyncio.timeout(20):
+        waiting = asyncio.create_task(direct.run(one(b"select pg_sleep(600)::text")))
+        await asyncio.sleep(0.2)
+        await direct.aclose()
+        with pytest.raises(Unavailable):
+            await waiting
+        assert await direct.run(one(b"select 1")) == [(1,)]
+
+
+async def test_what_is_cancelled_at_once_does_not_go_on() -> None:
+    """The server takes no notice of a wish to cancel what it has not begun."""
+    sleeps = b"""
+        select count(*) from pg_stat_activity where wait_event = 'PgSleep' and datname = current_database()
+        """
+    async with aclosing(Direct()) as direct, aclosing(Direct()) as watching:
+        for _ in range(40):
+            await direct.run(one(b"select 1"))
+            asking = asyncio.create_task(direct.run(one(b"select pg_sleep(600)::text")))
+            await asyncio.sleep(0)
+            asking.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await asking
+        await asyncio.sleep(0.2)
+        assert await watching.run(one(sleeps)) == [(0,)]
+
+
+@pytest.mark.parametrize("wrong", [b"select 1 / 0", b"select pg_terminate_backend(pg_backend_pid())", b"selec"])
+async def test_an_error_keeps_no_texts_alive(wrong: bytes) -> None:
+    """Neither it nor the connection is part of a cycle, which would wait for the collector."""
+
+    class Values(dict[str, object]):
+        """What can be watched."""
+
+    async def fails() -> weakref.ref[Values]:
+        values = Values(text="long")
+        try:
+            await direct.run(iter_of([Statement(b"select %(text)s::text", values), Statement(wrong, {})]))
+        except (Unavailable, psycopg.Error):
+            return weakref.ref(values)
+        raise AssertionError
+
+    def iter_of(step: list[Statement]) -> Writing[None]:
+        yield step
+
+    async with aclosing(Direct()) as direct:
+        gc.disable()
+        try:
+            watched = await fails()
+            assert watched() is None
+        finally:
+            gc.enable()
+
+
+async def test_a_constraint_that_fails_as_it_is_committed_is_told_as_such() -> None:
+    def late() -> Writing[None]:
+        yield [
+            Statement(b"create temporary table late (n int unique deferrable initially deferred)", {}),
+            Statement(b"insert into late values (1), (1)", {}),
+        ]
+
+    async with aclosing(Direct()) as direct:
+        with pytest.raises(psycopg.errors.UniqueViolation):
+            await direct.run(late())
