@@ -7,6 +7,7 @@ import os
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, HttpUrl, field_validator
+from pydantic_core import to_json
 
 from app.engines._openai import reach
 from app.errors import EngineError
@@ -99,6 +100,7 @@ class Sampling(Served):
     def _object(cls, text: str) -> str:
         try:
             fields = json.loads(text or "{}", parse_constant=_refuse)
+            to_json(fields)  # as it is sent: no half of a surrogate pair, and no more than so deep
         except (ValueError, RecursionError):
             fields = None
         if not isinstance(fields, dict):

@@ -194,6 +194,7 @@ def test_other_variables_cannot_be_named(variable: str) -> None:
         ("extra_body", "[1]", "must be a JSON object"),
         ("extra_body", '{"top_k": NaN}', "must be a JSON object"),
         ("extra_body", "[" * 4000, "must be a JSON object"),
+        ("extra_body", '{"user": "\\ud800"}', "must be a JSON object"),
         ("extra_body", '{"seed": 1, "n": 2}', "must not set n, seed"),
         ("extra_body", '{"top_p": 0.5, "max_tokens": null}', "must not set max_tokens, top_p"),
         ("timeout_s", float("inf"), "finite"),
