@@ -73,7 +73,7 @@ Rows: TypeAlias = list[tuple[Any, ...]]
 
 
 class Statement(NamedTuple):
-    """In psycopg's own words."""
+    """In psycopg's own words: `%(name)s` for a value, `%%` for a percent sign, and nothing else with one."""
 
     query: bytes
     values: Mapping[str, object]

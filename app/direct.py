@@ -42,7 +42,7 @@ class Direct:
         self._link: _Link | None = None
 
     async def run(self, writing: Writing[T]) -> T:
-        """Raises what `unit_of_work` raises, and what `writing` does; a transaction that is open then is rolled back.
+        """Raises what `unit_of_work` raises, and what `writing` does. A transaction left open is rolled back.
 
         Cancelling it may take some seconds; whether the statement under way was committed is unknown then.
         """
@@ -54,7 +54,8 @@ class Direct:
             try:
                 step = next(writing)
                 while True:
-                    step = writing.send(await link.ask([step] if isinstance(step, Statement) else step))
+                    statements = [step] if isinstance(step, Statement) else step
+                    step = writing.send(await link.ask(statements) if statements else [])
             except StopIteration as done:
                 return cast("T", done.value)
             finally:
@@ -91,7 +92,12 @@ class _Link:
     @classmethod
     async def open(cls) -> _Link:
         # By keywords, as the pool connects: libpq reads some addresses otherwise, and quotes them in its errors.
-        return cls(await psycopg.AsyncConnection.connect(**address(), autocommit=True))
+        connection = await psycopg.AsyncConnection.connect(**address(), autocommit=True)
+        try:
+            return cls(connection)
+        except BaseException:
+            await connection.close()
+            raise
 
     @property
     def at_rest(self) -> bool:

@@ -78,8 +78,12 @@ async def test_of_several_at_once_the_last_ones_rows_are_told_and_each_sees_what
     def several() -> Writing[Rows]:
         return (yield [note("a"), Statement(b"select 1", {}), Statement(b"select name from workspace", {})])
 
+    def none() -> Writing[Rows]:
+        return (yield [])
+
     async with aclosing(Direct()) as direct:
         assert await direct.run(several()) == [("a",)]
+        assert await direct.run(none()) == []
     with unit_of_work() as session:
         assert complete(session, several()) == [("a",), ("a",)]
 
