@@ -95,7 +95,7 @@ class _Link:
         connection = await psycopg.AsyncConnection.connect(**address(), autocommit=True)
         try:
             return cls(connection)
-        except BaseException:
+        except (psycopg.Error, OSError):
             await connection.close()
             raise
 

@@ -234,8 +234,9 @@ async def test_copying_is_refused(query: bytes) -> None:
 
 async def test_whoever_waits_hears_that_another_task_closed_it() -> None:
     async with aclosing(Direct()) as direct, asyncio.timeout(20):
+        assert await direct.run(one(b"select 1")) == [(1,)]
         waiting = asyncio.create_task(direct.run(one(b"select pg_sleep(600)::text")))
-        await asyncio.sleep(0.2)
+        await asyncio.sleep(0)  # it has asked
         await direct.aclose()
         with pytest.raises(Unavailable):
             await waiting
@@ -269,13 +270,13 @@ async def test_an_error_keeps_no_texts_alive(wrong: bytes) -> None:
     async def fails() -> weakref.ref[Values]:
         values = Values(text="long")
         try:
-            await direct.run(iter_of([Statement(b"select %(text)s::text", values), Statement(wrong, {})]))
+            await direct.run(at_once(Statement(b"select %(text)s::text", values), Statement(wrong, {})))
         except (Unavailable, psycopg.Error):
             return weakref.ref(values)
         raise AssertionError
 
-    def iter_of(step: list[Statement]) -> Writing[None]:
-        yield step
+    def at_once(*statements: Statement) -> Writing[None]:
+        yield [*statements]
 
     async with aclosing(Direct()) as direct:
         gc.disable()
