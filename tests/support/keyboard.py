@@ -13,7 +13,8 @@ def press(page: Page, *keys: str) -> None:
 
 
 def sign_in(page: Page, link: str) -> None:
-    """Follows a one-time link; its only button has the focus."""
+    """Follows a one-time link; its only button has the focus. The page behind it has its scripts when this returns."""
     page.goto(link)
     expect(page.get_by_role("button", name="Sign in")).to_be_focused()
     press(page, "Enter")
+    page.wait_for_url(lambda url: "/signin" not in url)
