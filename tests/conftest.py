@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import hypothesis
 import pytest
 import redis
 from anyio.from_thread import BlockingPortal, start_blocking_portal
@@ -22,6 +23,12 @@ from app.local.stack import LocalStack
 from app.local.supervisor import Service, Supervisor
 from app.migrate import upgrade
 from tests.support.ports import own_port
+
+# How long an example takes is the machine's business.
+hypothesis.settings.register_profile(
+    "any machine", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("any machine")
 
 
 @pytest.fixture(scope="session")

@@ -55,11 +55,11 @@ def test_a_signature_is_the_same_on_every_machine() -> None:
     assert len(sketch(PROGRAM).signature) == 4 * VALUES
 
 
-@given(st.integers(0, 12), st.randoms(use_true_random=False))
-def test_what_is_near_shares_a_band(changes: int, random: Random) -> None:
+@given(st.integers(0, 12), st.integers(0, 2**32))
+def test_what_is_near_shares_a_band(changes: int, seed: int) -> None:
     """With as many different values as NEAR allows, spread over the bands at random, 99 of 100 pairs meet."""
     signature = sketch(PROGRAM).signature
-    meet = 0
+    meet, random = 0, Random(seed)
     for _ in range(100):
         other = bytearray(signature)
         for at in random.sample(range(VALUES), changes):
