@@ -10,9 +10,9 @@ wrapped in a ````markdown block is read as if it stood alone.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from functools import lru_cache
 from textwrap import dedent
+from typing import NamedTuple
 
 _LANGUAGES = {
     "python": "python",
@@ -37,8 +37,7 @@ _REASONING_END = re.compile(r"</(?:think|thinking|thought|reasoning)>|<\|channel
 _REASONING_START = re.compile(r"\s*+<(?:think|thinking|thought|reasoning)>", re.IGNORECASE)
 
 
-@dataclass(frozen=True, slots=True)
-class Block:
+class Block(NamedTuple):
     """One fenced block; `language` is one of python, input, output, message, another word, or empty."""
 
     language: str
@@ -86,23 +85,21 @@ def blocks(reply: str) -> list[Block]:
 
 def _blocks(lines: list[str], *, unwrap: bool) -> list[Block]:
     found: list[Block] = []
-    at = 0
-    while at < len(lines):
-        if not _may_be_fence(lines[at]):
-            at += 1
-        elif one := _one_line(lines[at]):
+    # Hardly any line of a reply is a fence, and every line of every reply is looked at: here, and once.
+    fences = [at for at, line in enumerate(lines) if "```" in line or "~~~" in line]
+    after = 0
+    for number, at in enumerate(fences):
+        if at < after:
+            continue
+        if one := _one_line(lines[at]):
             found.append(Block(_language(one["language"]), one["text"].rstrip(" \t")))
-            at += 1
         elif opening := _OPENING.fullmatch(lines[at]):
-            end, after = _end(lines, at + 1, opening["fence"])
+            end, after = _end(lines, at + 1, fences[number + 1 :], opening["fence"])
             language = _language(opening["info"])
             if unwrap and language in _WRAPPERS:
                 found += _blocks(lines[at + 1 : end], unwrap=False)
             else:
                 found.append(Block(language, _text(lines[at + 1 : end], opening["indent"])))
-            at = after
-        else:
-            at += 1
     return found
 
 
@@ -116,26 +113,26 @@ def last(reply: str, language: str) -> str | None:
     return None
 
 
-def _end(lines: list[str], start: int, fence: str) -> tuple[int, int]:
+def _end(lines: list[str], start: int, fences: list[int], fence: str) -> tuple[int, int]:
     """Where the block that starts at `start` ends, and where reading goes on: the first fence outside a string.
 
-    Without one outside a string the first fence of all ends it, else the reply's end.
+    Without one outside a string the first fence of all ends it, else the reply's end. `fences` are the lines behind
+    `start` that may be some.
     """
     closing = _closing(fence)
     first: tuple[int, int] | None = None
     double = single = 0
-    for at in range(start, len(lines)):
+    for at in fences:
         if first and at > first[0] + _LONGEST_STRING:
             break
-        line = lines[at]
-        closes = fence[:3] in line and closing.fullmatch(line) is not None
-        if closes or _opens_known(line, fence):
+        closes = closing.fullmatch(lines[at]) is not None
+        if closes or _opens_known(lines[at], fence):
+            passed = "\n".join(lines[start:at])
+            double, single, start = double + passed.count('"""'), single + passed.count("'''"), at
             end = (at, at + closes)
             if double % 2 == single % 2 == 0:
                 return end
             first = first or end
-        double += line.count('"""')
-        single += line.count("'''")
     return first or (len(lines), len(lines))
 
 
@@ -149,14 +146,7 @@ def _one_line(line: str) -> re.Match[str] | None:
     return found if found and found["text"].strip() else None
 
 
-def _may_be_fence(line: str) -> bool:
-    """A quick look: hardly any line of a reply is one, and every line of every reply is looked at."""
-    return "```" in line or "~~~" in line
-
-
 def _opens_known(line: str, fence: str) -> bool:
-    if not _may_be_fence(line):
-        return False
     opening = _one_line(line) or _OPENING.fullmatch(line)
     if opening is None or not opening["fence"].startswith(fence):
         return False
@@ -165,6 +155,8 @@ def _opens_known(line: str, fence: str) -> bool:
 
 
 def _language(info: str) -> str:
+    if info in _LANGUAGES:
+        return _LANGUAGES[info]
     word = _LANGUAGE.match(info.strip())
     name = word[1].lower() if word else ""
     return _LANGUAGES.get(name, name)
@@ -172,5 +164,7 @@ def _language(info: str) -> str:
 
 def _text(lines: list[str], indent: str) -> str:
     """The block's lines without the indentation of their fence, or their common one, and blank lines around them."""
-    text = "\n".join(line.removeprefix(indent) for line in lines).strip("\n").rstrip()
+    if indent:
+        lines = [line.removeprefix(indent) for line in lines]
+    text = "\n".join(lines).strip("\n").rstrip()
     return dedent(text) if text[:1] in (" ", "\t") else text

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
-from typing import TypeVar
+from typing import Generic, TypeVar
 
 from app.domain.ports import Call, Limits, Outcome, Program, Sandbox, Status
 from app.domain.problem import Judgement, Verdict
@@ -45,36 +45,67 @@ async def judge_replies(
     `read` turns the last block of `language` into a plain value (or raises Unreadable); answers that are the same
     value share one call of `judge`, whatever their spelling.
     """
-    texts = [last(reply, language) for reply in replies]
-    # What each text comes to: a judgement already, or the key of the answer that is to be judged.
-    outcomes: dict[str | None, Judgement | str] = {None: failed("no_answer", f"There is no ```{language} block.")}
-    answers: dict[str, T] = {}
-    for text in texts:
-        if text is None or text in outcomes:
-            continue
+
+    async def guarded(answer: T) -> Judgement:
         try:
-            answer = read(text)
-        except Unreadable as error:
-            outcomes[text] = failed(error.reason, error.detail)
-            continue
-        key = dumps(answer)
-        answers[key] = answer
-        outcomes[text] = key
-    judged = dict(zip(answers, await asyncio.gather(*(_guarded(judge, a) for a in answers.values())), strict=True))
-    found = {
-        text: replace(outcome if isinstance(outcome, Judgement) else judged[outcome], answer=text or "")
-        for text, outcome in outcomes.items()
-    }
-    return [found[text] for text in texts]
+            return await judge(answer)
+        except Unsupported as error:
+            return _unsupported(error)
+        except SandboxUnavailable as error:
+            return Judgement(Verdict.ERROR, "sandbox_unavailable", error.message)
+
+    answers = _Answers(replies, language, read)
+    return answers.judged(await asyncio.gather(*map(guarded, answers.distinct)))
 
 
-async def _guarded(judge: Callable[[T], Awaitable[Judgement]], answer: T) -> Judgement:
-    try:
-        return await judge(answer)
-    except Unsupported as error:
-        return failed("bad_literal", str(error))
-    except SandboxUnavailable as error:
-        return Judgement(Verdict.ERROR, "sandbox_unavailable", error.message)
+def compare_replies(
+    replies: Sequence[str], language: str, read: Callable[[str], T], judge: Callable[[T], Judgement]
+) -> list[Judgement]:
+    """As `judge_replies`, where nothing is run for it."""
+
+    def guarded(answer: T) -> Judgement:
+        try:
+            return judge(answer)
+        except Unsupported as error:
+            return _unsupported(error)
+
+    answers = _Answers(replies, language, read)
+    return answers.judged([*map(guarded, answers.distinct)])
+
+
+class _Answers(Generic[T]):
+    """What the replies come to: for each text of an answer a judgement already, or one of the values to be judged."""
+
+    def __init__(self, replies: Sequence[str], language: str, read: Callable[[str], T]) -> None:
+        self._texts = [last(reply, language) for reply in replies]
+        self._refused: dict[str | None, Judgement] = {}
+        self._places: dict[str, int] = {}  # of the value that a text spells
+        places: dict[str, int] = {}
+        self.distinct: list[T] = []
+        for text in dict.fromkeys(self._texts):
+            if text is None:
+                self._refused[text] = failed("no_answer", f"There is no ```{language} block.")
+                continue
+            try:
+                answer = read(text)
+            except Unreadable as error:
+                self._refused[text] = replace(failed(error.reason, error.detail), answer=text)
+                continue
+            key = dumps(answer)
+            if key not in places:
+                places[key] = len(self.distinct)
+                self.distinct.append(answer)
+            self._places[text] = places[key]
+
+    def judged(self, judgements: Sequence[Judgement]) -> list[Judgement]:
+        """For each reply, from one for each of `distinct`."""
+        accepted = {text: replace(judgements[place], answer=text) for text, place in self._places.items()}
+        found = self._refused | accepted
+        return [found[text] for text in self._texts]
+
+
+def _unsupported(error: Unsupported) -> Judgement:
+    return failed("bad_literal", str(error))
 
 
 def read_literal(text: str) -> Value:

@@ -15,7 +15,7 @@ from app.domain.reasons import ATTEMPT, VALIDITY, Reason
 from app.domain.values import Value, render, same
 from app.environments._common.blocks import blocks
 from app.environments._common.execution import execute, written
-from app.environments._common.judging import PASSED, failed, judge_replies, read_literal
+from app.environments._common.judging import PASSED, compare_replies, failed, read_literal
 from app.environments._common.options import CommonOptions
 from app.environments._common.programs import check_arity, check_no_answer, choose_program, read_program
 from app.environments._common.proposals import read_inputs
@@ -48,13 +48,13 @@ class Deduction:
         return {"program": problem.program, "arguments": problem.inputs[0]}
 
     async def verify(self, problem: Problem, replies: Sequence[str], sandbox: Sandbox) -> list[Judgement]:  # noqa: ARG002
-        return await judge_replies(replies, "output", read_literal, partial(_judge, problem))
+        return compare_replies(replies, "output", read_literal, partial(_judge, problem))
 
     def reference_answer(self, problem: Problem) -> str:
         return fenced(render(problem.outputs[0]), "output")
 
 
-async def _judge(problem: Problem, answer: Value) -> Judgement:
+def _judge(problem: Problem, answer: Value) -> Judgement:
     gold = problem.outputs[0]
     if same(answer, gold):
         return PASSED
