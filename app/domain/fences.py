@@ -7,6 +7,6 @@ import re
 
 def fenced(text: str, info: str = "") -> str:
     """`text` between fences longer than any run of backticks in it."""
-    longest = max((len(run) for run in re.findall(r"`+", text)), default=0)
-    fence = "`" * max(3, longest + 1)
+    runs = re.findall(r"`{3,}", text) if "```" in text else ()
+    fence = "`" * max((len(run) + 1 for run in runs), default=3)
     return f"{fence}{info}\n{text}\n{fence}"

@@ -5,25 +5,28 @@ from __future__ import annotations
 import ast
 import hashlib
 from collections.abc import Iterator, Sequence
+from functools import cache
 
-from app.domain.code import nodes, tree_of
+from app.domain.code import children, nodes, tree_of
 from app.domain.problem import Problem
-from app.domain.problem_codec import encode_problem
 
 # Fields that say nothing of what the code does: annotations are not run, contexts and type comments repeat the rest.
 _SILENT = frozenset({"annotation", "returns", "type_comment", "type_params", "type_ignores", "ctx", "kind"})
+_DEFAULTS = frozenset({"defaults", "kw_defaults"})
+_OWN_NAME = frozenset({"name", "decorator_list"})
 # Tuples, since isinstance takes several times as long with unions.
 _FUNCTION = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
 _SCOPE = (ast.Module, *_FUNCTION, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 _SCOPE_OR_CLASS = (*_SCOPE, ast.ClassDef)
+_LEAVES = (ast.Name, ast.Constant)
 # Nodes with a text field that is a name which the program binds or uses.
 _NAMED = (ast.Name, ast.arg, ast.ClassDef, ast.ExceptHandler, ast.MatchAs, ast.MatchStar)
 _NAMING = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.ExceptHandler, ast.MatchAs, ast.MatchStar)
 
 
-def content_hash(problem: Problem) -> str:
-    """SHA-256 over everything that makes the problem what it is, as its canonical JSON."""
-    return hashlib.sha256(encode_problem(problem).encode()).hexdigest()
+def content_hash(encoded: str) -> str:
+    """SHA-256 over everything that makes a problem what it is, as `encode_problem` writes it."""
+    return hashlib.sha256(encoded.encode()).hexdigest()
 
 
 def fingerprint(problem: Problem) -> str:
@@ -76,17 +79,14 @@ class _Canonical:
             self._write(node.decorator_list)
         depth = len(self._scopes)
         self._scopes.append({name: f"${depth}.{place}" for place, name in enumerate(dict.fromkeys(_bound(node)))})
-        self._node(node, skip=frozenset({"name", "decorator_list"}))
+        self._node(node, skip=_OWN_NAME)
         self._scopes.pop()
 
     def _node(self, node: ast.AST, skip: frozenset[str] = frozenset()) -> None:
-        if isinstance(node, ast.arguments):
-            skip = frozenset({"defaults", "kw_defaults"})
         self._out.append(f"{type(node).__name__}(")
-        for field in node._fields:
+        for field in _fields(type(node)):  # type: ignore[arg-type]  # mypy takes no class for hashable
             value = getattr(node, field, None)
-            absent = value == [] or (value is None and not isinstance(node, ast.Constant))
-            if absent or field in _SILENT or field in skip:
+            if value is None or (isinstance(value, list) and not value) or field in skip:
                 continue
             self._out.append(f"{field}=")
             self._field(node, field, value)
@@ -94,10 +94,12 @@ class _Canonical:
         self._out.append(")")
 
     def _field(self, node: ast.AST, field: str, value: object) -> None:
-        if field == "body" and isinstance(value, list):
-            self._write([statement for statement in value if not _is_docstring(statement)])
-        elif isinstance(node, _NAMED) and isinstance(value, str):
+        if isinstance(value, ast.AST):
+            self._write(value)
+        elif isinstance(value, str) and isinstance(node, _NAMED):
             self._out.append(self._name(value))
+        elif field == "body" and isinstance(value, list):
+            self._write([statement for statement in value if not _is_docstring(statement)])
         elif isinstance(node, (ast.Global, ast.Nonlocal)):
             self._out.extend(map(self._name, node.names))
         elif isinstance(node, (ast.Import, ast.ImportFrom)) and field == "names":
@@ -112,13 +114,20 @@ class _Canonical:
         return name
 
 
+@cache
+def _fields(kind: type[ast.AST]) -> Sequence[str]:
+    """Those that are written of a node. A function's defaults are written with what is around it."""
+    silent = _SILENT | _DEFAULTS if kind is ast.arguments else _SILENT
+    return [field for field in kind._fields if field not in silent]
+
+
 def _bound(scope: ast.AST) -> Iterator[str]:
     """Names that a scope binds, in the order of appearance, leaving the scopes and classes inside it alone."""
     if isinstance(scope, _FUNCTION):
         yield from (node.arg for node in nodes(scope.args) if isinstance(node, ast.arg))
         body: list[ast.AST] = [*scope.body] if isinstance(scope.body, list) else [scope.body]
     else:
-        body = [*ast.iter_child_nodes(scope)]
+        body = children(scope)
     inside = _within(body)
     foreign = {name for node in inside if isinstance(node, (ast.Global, ast.Nonlocal)) for name in node.names}
     yield from (name for node in inside if (name := _binding(node)) and name not in foreign)
@@ -131,8 +140,8 @@ def _within(body: Sequence[ast.AST]) -> list[ast.AST]:
     while left:
         node = left.pop()
         found.append(node)
-        if not isinstance(node, _SCOPE_OR_CLASS):
-            left += reversed([*ast.iter_child_nodes(node)])
+        if not isinstance(node, _LEAVES) and not isinstance(node, _SCOPE_OR_CLASS):
+            left += reversed(children(node))
     return found
 
 

@@ -14,7 +14,7 @@ from sqlalchemy import Row, func, select
 from app.db import Session
 from app.domain.difficulty import Band
 from app.domain.fingerprint import content_hash
-from app.domain.problem_codec import decode_problem
+from app.domain.problem_codec import decode_problem, encode_problem
 from app.domain.sketch import repeats
 from app.domain.tree import Direction, Node, Place, Step
 from app.features.runs.arms import early_stop_of, plan_of
@@ -214,8 +214,10 @@ def _variant(
     variant: Variant, measurement: Measurement | None, attempts: list[Attempt], config: RunConfig
 ) -> Iterator[str]:
     name = f"variant {variant.id}"
-    if variant.problem is not None and content_hash(decode_problem(variant.problem)) != variant.content_hash:
-        yield f"{name}: its content hash does not fit its problem"
+    if variant.problem is not None:
+        encoded = encode_problem(decode_problem(variant.problem))
+        if content_hash(encoded) != variant.content_hash:
+            yield f"{name}: its content hash does not fit its problem"
     if variant.invalid_code is not None and attempts:
         yield f"{name}: invalid, but was attempted"
     if variant.stage != "done" or variant.invalid_code is not None:

@@ -5,9 +5,9 @@ Both are idempotent, since a connection can be cut while COMMIT is on its way.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 
-from pydantic_core import to_json
+from pydantic_core import PydanticSerializationError, to_json
 
 from app.db import Session, execute
 from app.domain.difficulty import Tally
@@ -15,6 +15,7 @@ from app.domain.problem import Judgement, Reply, Verdict
 from app.domain.text import storable
 from app.features.runs.statements import JUDGE, MEASURE
 
+_NUL = "\\u0000"  # in JSON
 _ADD = f"with held as (select), {MEASURE} select id from measured".encode()
 _JUDGE = f"with held as (select), {JUDGE} select id from judged".encode()
 
@@ -62,15 +63,17 @@ def values_of_attempts(
         "profile_id": student_profile_id,
         "prompt_hash": prompt_hash,
         "attempts": _records(
-            {
-                "number": number,
-                "reply": storable(reply.text),
-                "reasoning": storable(reply.reasoning),
-                "finish_reason": storable(reply.finish_reason),
-                "prompt_tokens": reply.prompt_tokens,
-                "completion_tokens": reply.completion_tokens,
-            }
-            for number, reply in enumerate(replies, 1)
+            [
+                {
+                    "number": number,
+                    "reply": reply.text,
+                    "reasoning": reply.reasoning,
+                    "finish_reason": reply.finish_reason,
+                    "prompt_tokens": reply.prompt_tokens,
+                    "completion_tokens": reply.completion_tokens,
+                }
+                for number, reply in enumerate(replies, 1)
+            ]
         ),
     }
 
@@ -98,17 +101,27 @@ def values_of_judgements(
         "high": high,
         "isolation": isolation,
         "judgements": _records(
-            {
-                "number": number,
-                "verdict": judgement.verdict.value,
-                "reason": storable(judgement.reason),
-                "detail": storable(judgement.detail),
-                "answer": storable(judgement.answer),
-            }
-            for number, judgement in enumerate(judgements, 1)
+            [
+                {
+                    "number": number,
+                    "verdict": judgement.verdict.value,
+                    "reason": judgement.reason,
+                    "detail": judgement.detail,
+                    "answer": judgement.answer,
+                }
+                for number, judgement in enumerate(judgements, 1)
+            ]
         ),
     }
 
 
-def _records(rows: Iterable[Mapping[str, object]]) -> str:
-    return to_json(list(rows)).decode()
+def _records(rows: list[dict[str, int | str]]) -> str:
+    """As JSON, with U+FFFD for what can't be stored, which hardly any text holds."""
+    try:
+        text = to_json(rows).decode()
+    except PydanticSerializationError:  # half of a surrogate pair
+        text = _NUL
+    if _NUL in text:
+        clean = [{name: storable(v) if isinstance(v, str) else v for name, v in row.items()} for row in rows]
+        text = to_json(clean).decode()
+    return text

@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
-from typing import TypeVar, cast
+from typing import NamedTuple, TypeVar, cast
 
 from app.domain.ports import Execution, Isolation, Layer, Program, Sandbox
 from app.domain.problem import Reply
@@ -18,8 +17,7 @@ T = TypeVar("T")
 STAGES = ("proposing", "checking", "attempting", "judging")
 
 
-@dataclass(frozen=True, slots=True)
-class Usage:
+class Usage(NamedTuple):
     """What one stage took; see app.models.StageUsage."""
 
     stage: str

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import update
@@ -37,16 +37,18 @@ from app.models import Incident
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """A problem that holds, and by what it is known again."""
+    """A problem that holds, its text, and by what it is known again."""
 
     problem: Problem
+    encoded: str
     content_hash: str
     fingerprint: str
     sketch: Sketch
 
     @classmethod
     def of(cls, problem: Problem) -> Checked:
-        return cls(problem, content_hash(problem), fingerprint(problem), sketch(problem.program))
+        encoded = encode_problem(problem)
+        return cls(problem, encoded, content_hash(encoded), fingerprint(problem), sketch(problem.program))
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,17 +78,13 @@ def _of_stage(
         "run_id": claim.run_id,
         "chain_id": claim.chain_id,
         "usage_arm": ASKED if claim.asked else claim.arm,
-        **_fields(usage),
+        **usage._asdict(),
     }
     return Statement(statement[claim.leased], common | values)
 
 
 def _held(claim: Claim, turn: int, *, ends_turn: bool) -> dict[str, object]:
     return {"leased_id": claim.leased_id, "epoch": claim.epoch, "turn": turn, "next_turn": turn + ends_turn}
-
-
-def _fields(usage: Usage) -> dict[str, object]:
-    return {field.name: getattr(usage, field.name) for field in fields(usage)}
 
 
 def path_of(place: Place, parent: StoredVariant | None) -> str:
@@ -231,7 +229,7 @@ def _checked(
         usage,
         variant_id=variant_id,
         anyway=anyway,
-        problem=encode_problem(checked.problem),
+        problem=checked.encoded,
         content_hash=checked.content_hash,
         fingerprint=checked.fingerprint,
         arm=claim.arm,
