@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment as Templates
-from jinja2 import FileSystemLoader, StrictUndefined
+from jinja2 import FileSystemLoader, StrictUndefined, Template
 
 from app.domain.fences import fenced
 from app.domain.problem import Message
@@ -39,13 +39,14 @@ class Conversation:
         """
         self._reasons = reasons
         self._libraries = list(libraries)
+        self._rules = ""
         self._feedback: dict[Place, str] = {}
 
     def messages(self, brief: Brief) -> tuple[Message, ...]:
         """All of it, up to the request for one proposal."""
         steps = [*(turn.node.step for turn in brief.history), brief.step]
-        messages = [Message("system", _render("_shared/system.md.j2"))]
-        said = _rules(brief, self._libraries)
+        messages = [Message("system", _system())]
+        said = self._rules = self._rules or _rules(brief, self._libraries)
         for number, turn in enumerate(brief.history):
             asked = _request(steps[number], again=number > 0, instruction=turn.instruction)
             messages.append(Message("user", f"{said}\n\n{asked}"))
@@ -91,6 +92,11 @@ def prompt_hash(environment: str, libraries: tuple[str, ...] = ()) -> str:
     return digest.hexdigest()
 
 
+@cache
+def _system() -> str:
+    return _render("_shared/system.md.j2")
+
+
 def _rules(brief: Brief, libraries: Sequence[str]) -> str:
     return _render(
         f"{brief.environment}/teacher.md.j2",
@@ -117,7 +123,12 @@ def _feedback(turn: PastTurn, reasons: Mapping[str, Reason]) -> str:
 
 
 def _render(name: str, /, **variables: Any) -> str:
-    return _templates().get_template(name).render(variables).strip()
+    return _template(name).render(variables).strip()
+
+
+@cache
+def _template(name: str) -> Template:
+    return _templates().get_template(name)
 
 
 def _source(name: str) -> str:

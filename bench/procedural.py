@@ -153,7 +153,7 @@ class Rig:
 
     async def rate(self, environment: Environment, problem: Problem, student: Student, rng: int) -> float:
         view = environment.present(problem)
-        request = AttemptRequest(environment.name, view, (), "", self.attempts, rng)
+        request = AttemptRequest(environment.name, view, tuple, str, self.attempts, rng)
         replies = [reply.text for reply in await student.attempt(request)]
         judgements = await environment.verify(problem, replies, self.sandbox)
         return sum(judgement.verdict is Verdict.PASSED for judgement in judgements) / len(judgements)

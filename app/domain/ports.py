@@ -192,14 +192,14 @@ class ProposalRequest:
 class AttemptRequest:
     """`n` independent attempts at one problem. `view` is what `Environment.present` gave.
 
-    `messages` is the chat prompt, `prompt` the plain one for base models; the engine's options say which is used. A
+    `chat` renders the prompt for chat models, `plain` that for base models; the engine's options say which is used. A
     plain one is continued up to `stop`.
     """
 
     environment: str
     view: Mapping[str, Value]
-    messages: tuple[Message, ...]
-    prompt: str
+    chat: Callable[[], tuple[Message, ...]]
+    plain: Callable[[], str]
     n: int
     rng: int
     stop: str = ""

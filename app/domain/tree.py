@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from app.domain.difficulty import Band
-from app.domain.problem import Problem, Reply
+from app.domain.problem import Problem
 
 
 class Direction(StrEnum):
@@ -95,12 +95,3 @@ class Brief:
     history: tuple[PastTurn, ...] = ()
     instruction: str = ""
     options: Mapping[str, bool | int | float | str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class Proposal:
-    """A teacher's reply with what it was asked at."""
-
-    reply: Reply
-    step: Step
-    place: Place

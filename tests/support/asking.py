@@ -15,7 +15,9 @@ from app.isolation import open_sandbox
 from tests.support.model_server import ModelServer
 
 MESSAGES = (Message("system", "You are a teacher."), Message("user", "Write a problem."))
-ATTEMPT = AttemptRequest("deduction", {}, MESSAGES[1:], "## Problem\n\nSolve.\n\n", n=4, rng=7, stop="\n## Problem")
+ATTEMPT = AttemptRequest(
+    "deduction", {}, lambda: MESSAGES[1:], lambda: "## Problem\n\nSolve.\n\n", n=4, rng=7, stop="\n## Problem"
+)
 _CONTEXT = EngineContext(open_sandbox)
 
 

@@ -207,6 +207,6 @@ async def procedural() -> AsyncIterator[Model]:
                 return (await teacher.propose(ProposalRequest(read_brief(messages, seed), messages))).text
             prompt = str(body["prompt"]) if "prompt" in body else str(body["messages"][-1]["content"])
             environment, view = read_view(prompt)
-            return (await student.attempt(AttemptRequest(environment, view, (), prompt, 1, seed)))[0].text
+            return (await student.attempt(AttemptRequest(environment, view, tuple, str, 1, seed)))[0].text
 
         yield answer

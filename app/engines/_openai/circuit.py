@@ -30,6 +30,8 @@ class Circuit:
 
     async def passage(self) -> None:
         """Waits while the circuit is open. Raises EngineError when that lasts."""
+        if not self.is_open:
+            return
         try:
             async with asyncio.timeout(_WAIT_S):
                 await self._closed.wait()

@@ -71,11 +71,11 @@ class ServedStudent(_Served):
 
     async def attempt(self, request: AttemptRequest) -> list[Reply]:
         if self._plain:
-            body: dict[str, object] = {"prompt": request.prompt}
+            body: dict[str, object] = {"prompt": request.plain()}
             if request.stop:
                 body["stop"] = [request.stop]
         else:
-            body = {"messages": _chat(request.messages)}
+            body = {"messages": _chat(request.chat())}
         return await self._servers.sample(body, request.n, request.rng, str(request.rng))
 
 

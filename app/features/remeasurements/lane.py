@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, suppress
+from functools import partial
 
 from pydantic import ValidationError
 
@@ -116,8 +117,8 @@ class _Measuring:
         request = AttemptRequest(
             environment=item.environment,
             view=view,
-            messages=prompts.student_messages(item.environment, view),
-            prompt=prompts.student_prompt(item.environment, view),
+            chat=partial(prompts.student_messages, item.environment, view),
+            plain=partial(prompts.student_prompt, item.environment, view),
             n=self._claim.config.attempts,
             rng=derive("remeasure", self._claim.config.seed, item.environment, item.content_hash),
             stop=prompts.BASE_STOP,

@@ -36,7 +36,7 @@ from app.features.runs.ledger import Ledger
 from app.features.runs.metering import Meter, Usage
 from app.features.runs.schemas import RunConfig
 from app.features.runs.stages import Checked, Provenance
-from app.features.runs.stored import NOTHING, StoredAttempt, StoredVariant, load_variants
+from app.features.runs.stored import NOTHING, StoredVariant, load_variants
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -75,7 +75,6 @@ class Grower:
         record = partial(_record, tools.ledger, claim)  # not a method, which would hold on to all texts of the chain
         self._asker = Asker(record, tools.patience, tools.stopping, None if claim.asked else tools.spent)
         self._variants: dict[Place, StoredVariant] = {}
-        self._past: dict[Place, PastTurn] = {}
         self._ends_turn = False  # whether the end of a variant is that of its turn: it has no other branch
 
     async def run(self) -> None:
@@ -143,7 +142,7 @@ class Grower:
             seed_kind=self._claim.seed_kind,
             step=step,
             rng=self._rng(place, "teacher"),
-            history=tuple(self._told(v) for v in self._before(place)) if self._course.remembers else (),
+            history=tuple(map(_past_turn, self._before(place))) if self._course.remembers else (),
             instruction=self._course.instruction,
             options=self._options.model_dump(mode="json"),
         )
@@ -171,6 +170,7 @@ class Grower:
             invalid_detail="",
             tally=NOTHING,
             attempts=(),
+            examples=(),
             instruction=self._course.instruction,
         )
 
@@ -220,8 +220,8 @@ class Grower:
         request = AttemptRequest(
             environment=self._claim.environment,
             view=view,
-            messages=prompts.student_messages(self._claim.environment, view),
-            prompt=prompts.student_prompt(self._claim.environment, view),
+            chat=partial(prompts.student_messages, self._claim.environment, view),
+            plain=partial(prompts.student_prompt, self._claim.environment, view),
             n=self._config.attempts,
             rng=self._rng(place, "student"),
             stop=prompts.BASE_STOP,
@@ -244,17 +244,16 @@ class Grower:
             replies,
             meter.usage("attempting", len(replies), replies),
         )
-        attempts = tuple(StoredAttempt(reply, None) for reply in replies)
-        return replace(variant, stage="attempted", attempts=attempts)
+        return replace(variant, stage="attempted", attempts=tuple(replies))
 
     async def _judge(self, variant: StoredVariant) -> StoredVariant:
-        replies = [attempt.reply for attempt in variant.attempts]
         self._asker.go_on()
         meter = self._meter()
+        texts = [reply.text for reply in variant.attempts]
         judgements = await judge(
             self._environment,
             _problem(variant),
-            [reply.text for reply in replies],
+            texts,
             meter.sandbox,
             self._tools.patience.pause,
         )
@@ -265,7 +264,7 @@ class Grower:
             self._tools.student_profile_id,
             judgements,
             self._config.minimum,
-            sum(reply.finish_reason == "length" for reply in replies),
+            sum(reply.finish_reason == "length" for reply in variant.attempts),
             self._tools.sandbox.isolation.value,
             meter.usage("judging", len(judgements), errors=sum(j.verdict is Verdict.ERROR for j in judgements)),
             ends_turn=self._ends_turn,
@@ -275,18 +274,12 @@ class Grower:
             stage="done",
             node=replace(variant.node, rate=tally.rate(self._config.minimum)),
             tally=tally,
-            attempts=tuple(StoredAttempt(r, j) for r, j in zip(replies, judgements, strict=True)),
+            attempts=(),
+            examples=representatives([*zip(texts, judgements, strict=True)]),
         )
 
     def _meter(self) -> Meter:
         return Meter(self._tools.sandbox)
-
-    def _told(self, variant: StoredVariant) -> PastTurn:
-        """A finished turn as the teacher hears of it, in this turn and in all later ones."""
-        place = variant.node.place
-        if place not in self._past:
-            self._past[place] = _past_turn(variant)
-        return self._past[place]
 
     async def _write(self, action: Callable[Concatenate[Session, Claim, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         return await self._tools.ledger.write(action, self._claim, *args, **kwargs)
@@ -307,7 +300,7 @@ async def _record(ledger: Ledger, claim: Claim, stage: str, kind: str, message: 
 
 
 def _past_turn(variant: StoredVariant) -> PastTurn:
-    judged = [(a.reply.text, a.judgement) for a in variant.attempts if a.judgement is not None]
+    """A finished turn as the teacher hears of it."""
     return PastTurn(
         node=variant.node,
         reply=variant.reply.text,
@@ -315,7 +308,7 @@ def _past_turn(variant: StoredVariant) -> PastTurn:
         invalid_detail=variant.invalid_detail,
         passed=variant.tally.passed,
         n=variant.tally.n,
-        examples=representatives(judged),
+        examples=variant.examples,
         instruction=variant.instruction,
     )
 

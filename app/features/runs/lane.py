@@ -16,6 +16,7 @@ import threading
 import uuid
 from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, suppress
+from functools import cache
 
 from pydantic import BaseModel, ValidationError
 
@@ -60,8 +61,15 @@ def drive(run_id: int, should_stop: Callable[[], bool]) -> bool:
     Returns whether a further lane should follow. A message for a run that has all its lanes, or is over, returns at
     once.
     """
-    gc.set_threshold(*_COLLECT)
+    _collect_seldom()
     return asyncio.run(_Lane(run_id, should_stop, settings()).run())
+
+
+@cache
+def _collect_seldom() -> None:
+    """What stands before the first lane is code, for as long as the process lives: the collector leaves it alone."""
+    gc.set_threshold(*_COLLECT)
+    gc.freeze()
 
 
 def drive_until_over(run_id: int) -> None:

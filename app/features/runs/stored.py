@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import ColumnElement, literal, or_, select
@@ -11,7 +12,8 @@ from app.db import Session
 from app.domain.difficulty import Band, Tally
 from app.domain.problem import Judgement, Problem, Reply, Verdict
 from app.domain.problem_codec import decode_problem
-from app.domain.tree import Direction, Node, Place, Step
+from app.domain.summary import representatives
+from app.domain.tree import Direction, Example, Node, Place, Step
 from app.features.runs.claims import Claim
 from app.models import Attempt, Growth, Measurement, Variant
 from app.models.base import PlainText
@@ -20,16 +22,8 @@ NOTHING = Tally(0, 0)
 
 
 @dataclass(frozen=True, slots=True)
-class StoredAttempt:
-    """An attempt as it stands in the ledger; `judgement` is None until it was judged."""
-
-    reply: Reply
-    judgement: Judgement | None
-
-
-@dataclass(frozen=True, slots=True)
 class StoredVariant:
-    """A variant as it stands in the ledger, with all that resuming or telling the teacher needs."""
+    """A variant as it stands in the ledger, with all that resuming or telling the teacher needs, and no more."""
 
     id: int
     node: Node
@@ -41,7 +35,8 @@ class StoredVariant:
     fingerprint: str | None
     invalid_detail: str
     tally: Tally
-    attempts: tuple[StoredAttempt, ...]
+    attempts: tuple[Reply, ...]  # that are to be judged
+    examples: tuple[Example, ...]  # of the judged ones
     instruction: str = ""
 
 
@@ -61,31 +56,24 @@ def load_variants(session: Session, claim: Claim, student_profile_id: int) -> li
         .where(Variant.chain_id == claim.chain_id, which)
         .order_by(Variant.turn, Variant.branch)
     ).all()
-    attempts: dict[int, list[StoredAttempt]] = defaultdict(list)
+    attempts: dict[int, list[Attempt]] = defaultdict(list)
     measured = [measurement.id for _, measurement, _ in rows if measurement is not None]
     for row in session.execute(
         select(Attempt).where(Attempt.measurement_id.in_(measured)).order_by(Attempt.measurement_id, Attempt.number)
     ).scalars():
-        attempts[row.measurement_id].append(_stored_attempt(row))
+        attempts[row.measurement_id].append(row)
     places = {variant.id: Place(variant.turn, variant.branch) for variant, *_ in rows}
     return [
-        _stored(variant, measurement, places, tuple(attempts[measurement.id]) if measurement else (), instruction or "")
+        _stored(variant, measurement, places, attempts[measurement.id] if measurement else [], instruction or "")
         for variant, measurement, instruction in rows
     ]
-
-
-def _stored_attempt(row: Attempt) -> StoredAttempt:
-    reply = Reply(row.reply, row.reasoning, row.finish_reason, row.prompt_tokens, row.completion_tokens)
-    if row.verdict is None:
-        return StoredAttempt(reply, None)
-    return StoredAttempt(reply, Judgement(Verdict(row.verdict), row.reason, row.detail, row.answer))
 
 
 def _stored(
     variant: Variant,
     measurement: Measurement | None,
     places: dict[int, Place],
-    attempts: tuple[StoredAttempt, ...],
+    attempts: Sequence[Attempt],
     instruction: str,
 ) -> StoredVariant:
     parent = places[variant.parent_id] if variant.parent_id is not None else None
@@ -109,6 +97,17 @@ def _stored(
         fingerprint=variant.fingerprint,
         invalid_detail=variant.invalid_detail,
         tally=Tally(measurement.passed, measurement.failed, measurement.errors) if measurement else NOTHING,
-        attempts=attempts,
+        attempts=tuple(_reply(row) for row in attempts if row.verdict is None),
+        examples=representatives(
+            [
+                (row.reply, Judgement(Verdict(row.verdict), row.reason, row.detail, row.answer))
+                for row in attempts
+                if row.verdict is not None
+            ]
+        ),
         instruction=instruction,
     )
+
+
+def _reply(row: Attempt) -> Reply:
+    return Reply(row.reply, row.reasoning, row.finish_reason, row.prompt_tokens, row.completion_tokens)

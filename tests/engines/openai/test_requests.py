@@ -47,7 +47,7 @@ async def test_a_chat_model_is_sent_messages(server: ModelServer) -> None:
 async def test_a_base_model_is_sent_a_text_to_continue_up_to_the_next_problem(server: ModelServer) -> None:
     replies = await attempt(server, n=2, prompt="plain")
     (request,) = server.requests
-    assert (request["prompt"], request["stop"]) == (ATTEMPT.prompt, ["\n## Problem"])
+    assert (request["prompt"], request["stop"]) == (ATTEMPT.plain(), ["\n## Problem"])
     assert "messages" not in request
     assert [reply.text for reply in replies] == ["fine", "fine"]
 

@@ -63,7 +63,7 @@ async def test_proposals_pass_every_check_and_are_attempted(
     for rng in range(6):
         reply = await teacher.propose(ProposalRequest(brief(environment, rng), ()))
         problem = await plugin.check(plugin.parse(reply.text), sandbox, plugin.Options())
-        request = AttemptRequest(environment, plugin.present(problem), (), "", 12, rng)
+        request = AttemptRequest(environment, plugin.present(problem), tuple, str, 12, rng)
         replies = await student.attempt(request)
         assert len(replies) == 12
         assert replies == await student.attempt(request)
