@@ -153,13 +153,22 @@ def named_errors() -> Iterator[None]:
     try:
         yield
     except (DBAPIError, TimeoutError, psycopg.Error) as error:
-        named = _translated(error)
-        if named is None:
+        told = _translated(error)
+        if told is None:
             raise
         try:
-            raise named from error
+            raise told from error
         finally:
-            del named  # else it and this frame, with those that it came through, would hold each other
+            del told  # else it and this frame, with those that it came through, would hold each other
+
+
+def named(error: Exception) -> Exception:
+    """As `named_errors` would raise it."""
+    told = _translated(error)
+    if told is None:
+        return error
+    told.__cause__ = error
+    return told
 
 
 def _translated(error: Exception) -> AppError | None:

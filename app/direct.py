@@ -9,8 +9,9 @@ from __future__ import annotations
 import asyncio
 import os
 import re
-from functools import lru_cache
-from typing import Any, TypeVar, cast
+from collections.abc import Callable
+from functools import lru_cache, partial
+from typing import Any, TypeAlias, TypeVar, cast
 
 import psycopg
 from psycopg.adapt import PyFormat, Transformer
@@ -18,9 +19,11 @@ from psycopg.pq import ConnStatus, ExecStatus, TransactionStatus
 from psycopg.pq.abc import PGresult
 from psycopg.types.numeric import Int8BinaryDumper
 
-from app.db import Rows, Statement, Writing, address, named_errors
+from app.db import Rows, Statement, Writing, address, named, named_errors
 
 T = TypeVar("T")
+# Hears how a writing ended: what it returned, or what was raised.
+Ended: TypeAlias = Callable[[T | None, Exception | None], None]
 
 _CANCEL_S = 5.0
 _CANCEL_AGAIN_S = 0.1
@@ -35,38 +38,60 @@ class Direct:
     Each statement is a transaction of its own, and so are several that are yielded at once; unless they stand between
     BEGIN and COMMIT. At once is much quicker, and locks are held as long as the server needs, however busy the loop is.
 
-    Opened when it is first used, and again after it broke. For one task at a time, but any may close it.
+    Opened when it is first used, and again after it broke. For one writing at a time, but any task may close it.
     """
 
     def __init__(self) -> None:
         self._link: _Link | None = None
+
+    @property
+    def ready(self) -> bool:
+        """Whether it is open, and nothing is under way."""
+        return self._link is not None and self._link.at_rest
+
+    def start(self, writing: Writing[T], ended: Ended[T]) -> None:
+        """As `run`, where it is ready: without a task, whose every step would take the loop another round.
+
+        If it is not ready once it has `ended`, it should be closed at once: its transaction may still be open.
+        """
+        if self._link is None:
+            raise RuntimeError("it is not ready")
+        self._link.drive(writing, ended)
 
     async def run(self, writing: Writing[T]) -> T:
         """Raises what `unit_of_work` raises, and what `writing` does. A transaction left open is rolled back.
 
         Cancelling it may take some seconds; whether the statement under way was committed is unknown then.
         """
-        with named_errors():
-            link = self._link
-            if link is None or not link.at_rest:
-                await self.aclose()
+        link = self._link
+        if link is None or not link.at_rest:
+            await self.aclose()
+            with named_errors():
                 link = self._link = await _Link.open()
-            try:
-                step = next(writing)
-                while True:
-                    statements = [step] if isinstance(step, Statement) else step
-                    step = writing.send(await link.ask(statements) if statements else [])
-            except StopIteration as done:
-                return cast("T", done.value)
-            finally:
-                if not link.at_rest:
-                    await link.close()
+        done: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        link.drive(writing, partial(settle, done))
+        try:
+            return await done
+        finally:
+            del done  # else an error and this frame would hold each other
+            if not link.at_rest:
+                await link.close()
 
     async def aclose(self) -> None:
         """What is under way is cancelled: the server would go on, and hold its locks."""
         link, self._link = self._link, None
         if link is not None:
             await link.close()
+
+
+def settle(done: asyncio.Future[T], result: T | None, error: Exception | None) -> None:
+    """What `Ended` takes, for whoever awaits `done`."""
+    if done.done():
+        return
+    if error is None:
+        done.set_result(cast("T", result))
+    else:
+        done.set_exception(error)
 
 
 class _Link:
@@ -79,10 +104,14 @@ class _Link:
         self._pg = connection.pgconn
         self._types = Transformer(connection)
         self._prepared: dict[tuple[bytes, tuple[int, ...] | None], bytes] = {}
-        self._asking = False
+        self._writing: Writing[Any] | None = None
+        self._ended: Ended[Any] | None = None
+        self._asking = False  # the server has not answered all yet
+        self._last: PGresult | None = None
+        self._error: psycopg.Error | None = None  # what the first wrong statement did; none of them counts then
         self._fault = ""  # why it is of no use any more; no exception, whose traceback would hold this and all texts
+        self._heard = asyncio.Event()
         self._loop = asyncio.get_running_loop()
-        self._arrival: asyncio.Future[None] = self._loop.create_future()
         self._pg.enter_pipeline_mode()
         # Of our own: libpq closes its socket once it is broken, and a loop can't forget a closed one, or what got its
         # number since.
@@ -101,19 +130,42 @@ class _Link:
 
     @property
     def at_rest(self) -> bool:
-        return not (self._asking or self._fault) and self._pg.transaction_status == TransactionStatus.IDLE
+        busy = self._writing is not None or self._asking or bool(self._fault)
+        return not busy and self._pg.transaction_status == TransactionStatus.IDLE
 
-    async def ask(self, statements: list[Statement]) -> Rows:
-        """The rows of the last one. They are one transaction, as libpq's documentation promises of a pipeline."""
-        for statement in statements:
-            self._send(statement)
-        self._pg.pipeline_sync()
+    def drive(self, writing: Writing[T], ended: Ended[T]) -> None:
+        """Sends what `writing` yields and tells it the rows of the last, until it has `ended`."""
+        self._writing, self._ended = writing, ended
+        self._go_on(None)
+
+    def _go_on(self, rows: Rows | None) -> None:
+        """Several statements sent at once are one transaction, as libpq's documentation promises of a pipeline."""
+        writing = cast("Writing[Any]", self._writing)
+        try:
+            step = writing.send(cast("Rows", rows))
+            while not step:
+                step = writing.send([])
+        except StopIteration as done:
+            self._end(done.value, None)
+            return
+        except Exception as error:  # noqa: BLE001 - for who waits for it
+            self._end(None, error)
+            return
+        try:
+            for statement in [step] if isinstance(step, Statement) else step:
+                self._send(statement)
+            self._pg.pipeline_sync()
+        except Exception as error:  # noqa: BLE001 - as above
+            self._spoil("not all of it could be sent", error)
+            return
         self._asking = True
         if self._write() and self._watched is not None:
             self._loop.add_writer(self._watched, self._write_on)
-        result = await self._result()
-        self._types.set_pgresult(result)
-        return self._types.load_rows(0, result.ntuples, tuple) if result.nfields else []
+
+    def _end(self, result: object, error: Exception | None) -> None:
+        ended, self._ended, self._writing = self._ended, None, None
+        if ended is not None:
+            ended(result, error and named(error))
 
     def _send(self, statement: Statement) -> None:
         query, names = _numbered(statement.query)
@@ -126,37 +178,6 @@ class _Link:
             self._pg.send_prepare(name, *key)
             self._prepared[key] = name
         self._pg.send_query_prepared(name, dumped, self._types.formats)
-
-    async def _result(self) -> PGresult:
-        """Of the last statement, once all are committed. Raises what the first wrong one did; none counts then."""
-        last: PGresult | None = None
-        error: psycopg.Error | None = None
-        try:
-            while True:
-                while self._pg.is_busy() and not self._fault:
-                    await self._arrival
-                if self._fault:
-                    raise error or psycopg.OperationalError(self._fault)
-                result = self._pg.get_result()
-                if result is None:  # the next statement's come now
-                    if self._pg.status == ConnStatus.BAD:  # libpq makes no sense of them, or has no memory for them
-                        self._break(error or psycopg.OperationalError("the connection was given up"))
-                        error = None
-                elif result.status in _DONE:
-                    last = result
-                elif result.status in _FAILED:
-                    error = error or psycopg.errors.error_from_result(result)
-                elif result.status == ExecStatus.PIPELINE_SYNC:
-                    break
-                else:  # it would be told for ever
-                    raise psycopg.NotSupportedError(f"no statement for a pipeline: {ExecStatus(result.status).name}")
-            self._asking = False
-            if error or last is None:
-                self._fault = "what a wrong statement was to prepare may not be prepared"
-                raise error or psycopg.OperationalError("the server told no result")
-            return last
-        finally:
-            del error  # else it and this frame, with those that hold all texts, would hold each other
 
     def _write(self) -> bool:
         """Whether there is more to write than the socket takes for now."""
@@ -171,21 +192,49 @@ class _Link:
             self._loop.remove_writer(self._watched)
 
     def _read(self) -> None:
+        self._heard.set()
         try:
             self._pg.consume_input()
+            while self._asking and not self._fault and not self._pg.is_busy():
+                self._take(self._pg.get_result())
         except psycopg.OperationalError as error:
             self._break(error)
-        self._wake()
+        except Exception as error:  # noqa: BLE001 - nobody would hear of it
+            self._spoil("what came could not be read", error)
+
+    def _take(self, result: PGresult | None) -> None:
+        """One result of the statements that were sent; after the last of them, all are committed or none is."""
+        if result is None:  # the next statement's come now
+            if self._pg.status == ConnStatus.BAD:  # libpq makes no sense of them, or has no memory for them
+                raise psycopg.OperationalError(str(self._error or "the connection was given up"))
+        elif result.status in _DONE:
+            self._last = result
+        elif result.status in _FAILED:
+            self._error = self._error or psycopg.errors.error_from_result(result)
+        elif result.status == ExecStatus.PIPELINE_SYNC:
+            self._answered()
+        else:  # it would be told for ever
+            raise psycopg.NotSupportedError(f"no statement for a pipeline: {ExecStatus(result.status).name}")
+
+    def _answered(self) -> None:
+        result, self._last = self._last, None
+        self._asking = False
+        if self._error or result is None:
+            error = self._error or psycopg.OperationalError("the server told no result")
+            self._spoil("what a wrong statement was to prepare may not be prepared", error)
+            return
+        self._types.set_pgresult(result)
+        self._go_on(self._types.load_rows(0, result.ntuples, tuple) if result.nfields else [])
 
     def _break(self, error: psycopg.Error) -> None:
-        self._fault = self._fault or str(error) or "the connection was lost"
         self._unwatch()
-        self._wake()
+        self._heard.set()
+        self._spoil(str(error) or "the connection was lost", error)
 
-    def _wake(self) -> None:
-        arrived, self._arrival = self._arrival, self._loop.create_future()
-        if not arrived.done():
-            arrived.set_result(None)
+    def _spoil(self, fault: str, error: Exception) -> None:
+        self._fault = self._fault or fault
+        self._error = None
+        self._end(None, error)
 
     def _unwatch(self) -> None:
         if self._watched is not None:
@@ -196,8 +245,7 @@ class _Link:
 
     async def close(self) -> None:
         """Who waits for an answer hears of it as of a lost connection."""
-        self._fault = self._fault or "the connection was closed"
-        self._wake()
+        self._spoil("the connection was closed", psycopg.OperationalError(self._fault or "the connection was closed"))
         try:
             if self._asking:
                 async with asyncio.timeout(_CANCEL_S):
@@ -210,10 +258,15 @@ class _Link:
 
     async def _cancel(self) -> None:
         """Until the server says anything: one that has not begun yet takes no notice."""
+        self._heard.clear()
         await self._connection.cancel_safe(timeout=_CANCEL_S)
         while self._watched is not None and self._pg.is_busy():
-            if not (await asyncio.wait([self._arrival], timeout=_CANCEL_AGAIN_S))[0]:
+            try:
+                async with asyncio.timeout(_CANCEL_AGAIN_S):
+                    await self._heard.wait()
+            except TimeoutError:
                 await self._connection.cancel_safe(timeout=_CANCEL_S)
+            self._heard.clear()
 
 
 @lru_cache

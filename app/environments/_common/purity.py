@@ -91,6 +91,7 @@ _REACHES: dict[str, str | None] = {
     "builtins.id": IDENTITY,
 }
 
+_USING = (ast.ImportFrom, ast.Attribute, ast.Name)
 _MODULES = frozenset({"builtins", "os", "posix", "sys"})  # that others hold in their names
 
 
@@ -101,6 +102,8 @@ def impurities(tree: ast.Module) -> list[str]:
     bound = _bound(every) | names.keys()
     found: dict[tuple[int, str], str] = {}
     for node in every:
+        if not isinstance(node, _USING):  # most are none: told at once
+            continue
         for line, path in _uses(node, names, bound):
             if kind := _reaches(path):
                 shown = path.removeprefix("builtins.").removesuffix(".*")

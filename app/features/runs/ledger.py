@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable
+from collections import deque
+from collections.abc import Awaitable, Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import aclosing
+from functools import partial
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from app.db import Session, Writing, unit_of_work
-from app.direct import Direct
+from app.direct import Direct, settle
 from app.errors import AppError, LeaseLost
 
 P = ParamSpec("P")
@@ -30,8 +31,11 @@ class Ledger:
     def __init__(self, patience_s: float) -> None:
         self._patience_s = patience_s
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="ledger")
-        self._jobs: asyncio.Queue[_Job | None] = asyncio.Queue()
-        self._writers: list[asyncio.Task[None]] = []
+        self._jobs: deque[_Job] = deque()
+        self._free = [Direct() for _ in range(_DIRECTS)]
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._at_rest = asyncio.Event()
+        self._at_rest.set()
 
     async def write(self, action: Callable[Concatenate[Session, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """`action(session, ...)` in a thread. Raises what it raises; Unavailable only after the patience is used up."""
@@ -47,21 +51,64 @@ class Ledger:
 
     async def save(self, action: Callable[P, Writing[T]], *args: P.args, **kwargs: P.kwargs) -> T:
         """What `action(...)` yields, over a connection that the event loop drives. Raises as `write` does."""
-        if not self._writers:
-            self._writers = [asyncio.create_task(self._keep_writing()) for _ in range(_DIRECTS)]
 
         def once() -> asyncio.Future[T]:
-            done = asyncio.get_running_loop().create_future()
-            self._jobs.put_nowait((lambda: action(*args, **kwargs), done))
+            done: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+            self._jobs.append((partial(action, *args, **kwargs), done))
+            self._at_rest.clear()
+            self._begin()
             return done
 
         return await self._patiently(once)
 
-    async def _keep_writing(self) -> None:
-        async with aclosing(Direct()) as direct:
-            while job := await self._jobs.get():
-                await _do(direct, *job)
-                del job
+    def _begin(self) -> None:
+        """What waits for a connection, on those that are free."""
+        while self._jobs and self._free:
+            action, done = self._jobs.popleft()
+            if done.cancelled():
+                continue
+            direct = self._free.pop()
+            if direct.ready:
+                direct.start(action(), partial(self._ended, direct, done))
+            else:
+                self._spawn(self._run(direct, action, done))
+        if not self._jobs and len(self._free) == _DIRECTS:
+            self._at_rest.set()
+
+    def _ended(self, direct: Direct, done: asyncio.Future[Any], result: object, error: Exception | None) -> None:
+        settle(done, result, error)
+        if direct.ready:
+            self._release(direct)
+        else:
+            self._spawn(self._mend(direct))
+
+    def _release(self, direct: Direct) -> None:
+        self._free.append(direct)
+        if self._jobs:
+            asyncio.get_running_loop().call_soon(self._begin)  # not at once: it may have been called from there
+        else:
+            self._begin()
+
+    async def _run(self, direct: Direct, action: Callable[[], Writing[Any]], done: asyncio.Future[Any]) -> None:
+        """On a connection that is to be opened first."""
+        try:
+            settle(done, await direct.run(action()), None)
+        except Exception as error:  # noqa: BLE001 - for who waits for it
+            settle(done, None, error)
+        finally:
+            del action, done  # else an error and this frame would hold each other
+        self._release(direct)
+
+    async def _mend(self, direct: Direct) -> None:
+        try:
+            await direct.aclose()
+        finally:
+            self._release(direct)
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     async def _patiently(self, once: Callable[[], Awaitable[T]]) -> T:
         loop = asyncio.get_running_loop()
@@ -81,20 +128,6 @@ class Ledger:
     async def close(self) -> None:
         """After all that was begun."""
         self._threads.shutdown(wait=True)
-        for _ in self._writers:
-            self._jobs.put_nowait(None)
-        await asyncio.gather(*self._writers)
-
-
-async def _do(direct: Direct, writing: Callable[[], Writing[T]], done: asyncio.Future[T]) -> None:
-    if done.cancelled():
-        return
-    try:
-        result = await direct.run(writing())
-        if not done.cancelled():
-            done.set_result(result)
-    except Exception as error:  # noqa: BLE001 - for who waits for it
-        if not done.cancelled():
-            done.set_exception(error)
-    finally:
-        del writing, done  # else an error and this frame would hold each other
+        await self._at_rest.wait()
+        for direct in self._free:
+            await direct.aclose()

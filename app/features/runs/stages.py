@@ -72,15 +72,16 @@ def _of_stage(
     statement: statements.ByClaim, claim: Claim, turn: int, usage: Usage, ends_turn: bool = False, /, **values: object
 ) -> Statement:
     """With what every stage notes, and the fence."""
-    common = {
+    noted = {
         **_held(claim, turn, ends_turn=ends_turn),
         "workspace_id": claim.workspace_id,
         "run_id": claim.run_id,
         "chain_id": claim.chain_id,
         "usage_arm": ASKED if claim.asked else claim.arm,
         **usage._asdict(),
+        **values,
     }
-    return Statement(statement[claim.leased], common | values)
+    return Statement(statement[claim.leased], noted)
 
 
 def _held(claim: Claim, turn: int, *, ends_turn: bool) -> dict[str, object]:
