@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from app.db import unit_of_work
 from app.features.accounts import service as accounts
@@ -36,6 +36,18 @@ def test_the_size_follows_and_the_focus_stays(form: Page) -> None:
     form.get_by_label("Fuzzing", exact=True).uncheck()
     expect(form.locator(".launch")).to_contain_text("up to 240")
     expect(form.get_by_text("Fuzzing: limits and options")).to_have_count(0)
+
+
+def test_what_was_changed_before_the_scripts_came_counts(form: Page) -> None:
+    held: list[Route] = []
+    form.route("**/*.js*", lambda route: held.append(route))
+    form.reload(wait_until="commit")
+    form.get_by_label("Fuzzing", exact=True).uncheck()
+    form.get_by_label("Turns", exact=True).fill("5")
+    for script in held:
+        script.continue_()
+    expect(form.get_by_text("Fuzzing: limits and options")).to_have_count(0)
+    expect(form.get_by_label("Turns", exact=True)).to_have_value("5")
 
 
 def test_a_wrong_figure_is_told_at_its_field_at_once(form: Page) -> None:

@@ -154,6 +154,16 @@ document.addEventListener("click", async (event) => {
   setTimeout(() => { label.textContent = text; }, 2000);
 });
 
+// What was changed before the scripts came, or what a browser filled in again: forms that follow every change hear of it.
+const touched = (field) => "defaultChecked" in field && /checkbox|radio/.test(field.type)
+  ? field.checked !== field.defaultChecked
+  : "defaultValue" in field && field.value !== field.defaultValue;
+const catchUp = (form) => {
+  if (form.matches?.("form[hx-trigger^=change]") && [...form.elements].some(touched)) form.dispatchEvent(new Event("change"));
+};
+document.addEventListener("htmx:after:init", (event) => catchUp(event.target));
+all("[data-htmx-powered]").forEach(catchUp); // htmx may have come first
+
 // --- htmx: busy while loading, and what an event stream says of itself ---
 
 const busy = (state) => (event) => {
