@@ -30,6 +30,7 @@ __all__ = [
     "complete",
     "engine",
     "execute",
+    "named",
     "named_errors",
     "spelled",
     "unit_of_work",
@@ -153,11 +154,11 @@ def named_errors() -> Iterator[None]:
     try:
         yield
     except (DBAPIError, TimeoutError, psycopg.Error) as error:
-        told = _translated(error)
-        if told is None:
+        told = named(error)
+        if told is error:
             raise
         try:
-            raise told from error
+            raise told
         finally:
             del told  # else it and this frame, with those that it came through, would hold each other
 

@@ -54,7 +54,7 @@ class Direct:
 
         If it is not ready once it has `ended`, it should be closed at once: its transaction may still be open.
         """
-        if self._link is None:
+        if self._link is None or not self._link.at_rest:
             raise RuntimeError("it is not ready")
         self._link.drive(writing, ended)
 
@@ -85,7 +85,7 @@ class Direct:
 
 
 def settle(done: asyncio.Future[T], result: T | None, error: Exception | None) -> None:
-    """What `Ended` takes, for whoever awaits `done`."""
+    """Bound to `done` it is an `Ended` for whoever awaits that."""
     if done.done():
         return
     if error is None:
@@ -109,7 +109,7 @@ class _Link:
         self._asking = False  # the server has not answered all yet
         self._last: PGresult | None = None
         self._error: psycopg.Error | None = None  # what the first wrong statement did; none of them counts then
-        self._fault = ""  # why it is of no use any more; no exception, whose traceback would hold this and all texts
+        self._spoilt = False  # of no use any more
         self._heard = asyncio.Event()
         self._loop = asyncio.get_running_loop()
         self._pg.enter_pipeline_mode()
@@ -130,8 +130,8 @@ class _Link:
 
     @property
     def at_rest(self) -> bool:
-        busy = self._writing is not None or self._asking or bool(self._fault)
-        return not busy and self._pg.transaction_status == TransactionStatus.IDLE
+        busy = self._writing is not None or self._asking
+        return not busy and not self._spoilt and self._pg.transaction_status == TransactionStatus.IDLE
 
     def drive(self, writing: Writing[T], ended: Ended[T]) -> None:
         """Sends what `writing` yields and tells it the rows of the last, until it has `ended`."""
@@ -139,7 +139,7 @@ class _Link:
         self._go_on(None)
 
     def _go_on(self, rows: Rows | None) -> None:
-        """Several statements sent at once are one transaction, as libpq's documentation promises of a pipeline."""
+        """Sends the next of the writing; `rows` answer the ones before, None begins it."""
         writing = cast("Writing[Any]", self._writing)
         try:
             step = writing.send(cast("Rows", rows))
@@ -154,9 +154,12 @@ class _Link:
         try:
             for statement in [step] if isinstance(step, Statement) else step:
                 self._send(statement)
-            self._pg.pipeline_sync()
+            self._pg.pipeline_sync()  # up to here they are one transaction, as libpq's documentation promises
+        except psycopg.OperationalError as error:
+            self._break(error)
+            return
         except Exception as error:  # noqa: BLE001 - as above
-            self._spoil("not all of it could be sent", error)
+            self._spoil(error)
             return
         self._asking = True
         if self._write() and self._watched is not None:
@@ -195,18 +198,19 @@ class _Link:
         self._heard.set()
         try:
             self._pg.consume_input()
-            while self._asking and not self._fault and not self._pg.is_busy():
+            while self._asking and not self._spoilt and not self._pg.is_busy():
                 self._take(self._pg.get_result())
         except psycopg.OperationalError as error:
             self._break(error)
         except Exception as error:  # noqa: BLE001 - nobody would hear of it
-            self._spoil("what came could not be read", error)
+            self._spoil(error)
 
     def _take(self, result: PGresult | None) -> None:
         """One result of the statements that were sent; after the last of them, all are committed or none is."""
         if result is None:  # the next statement's come now
             if self._pg.status == ConnStatus.BAD:  # libpq makes no sense of them, or has no memory for them
-                raise psycopg.OperationalError(str(self._error or "the connection was given up"))
+                given_up, self._error = str(self._error or "the connection was given up"), None
+                raise psycopg.OperationalError(given_up)
         elif result.status in _DONE:
             self._last = result
         elif result.status in _FAILED:
@@ -219,22 +223,22 @@ class _Link:
     def _answered(self) -> None:
         result, self._last = self._last, None
         self._asking = False
-        if self._error or result is None:
-            error = self._error or psycopg.OperationalError("the server told no result")
-            self._spoil("what a wrong statement was to prepare may not be prepared", error)
+        if self._error or result is None:  # what a wrong statement was to prepare may not be prepared
+            self._spoil(psycopg.OperationalError("the server told no result"))
             return
         self._types.set_pgresult(result)
         self._go_on(self._types.load_rows(0, result.ntuples, tuple) if result.nfields else [])
 
     def _break(self, error: psycopg.Error) -> None:
+        error.__traceback__ = None  # its frames may hold who waits for it, who will hold it
         self._unwatch()
         self._heard.set()
-        self._spoil(str(error) or "the connection was lost", error)
+        self._spoil(error)
 
-    def _spoil(self, fault: str, error: Exception) -> None:
-        self._fault = self._fault or fault
-        self._error = None
-        self._end(None, error)
+    def _spoil(self, error: Exception) -> None:
+        self._spoilt = True
+        first, self._error = self._error, None
+        self._end(None, first or error)
 
     def _unwatch(self) -> None:
         if self._watched is not None:
@@ -245,7 +249,7 @@ class _Link:
 
     async def close(self) -> None:
         """Who waits for an answer hears of it as of a lost connection."""
-        self._spoil("the connection was closed", psycopg.OperationalError(self._fault or "the connection was closed"))
+        self._spoil(psycopg.OperationalError("the connection was closed"))
         try:
             if self._asking:
                 async with asyncio.timeout(_CANCEL_S):

@@ -39,14 +39,16 @@ class Conversation:
         """
         self._reasons = reasons
         self._libraries = list(libraries)
-        self._rules = ""
+        self._said_first = ""
         self._feedback: dict[Place, str] = {}
 
     def messages(self, brief: Brief) -> tuple[Message, ...]:
         """All of it, up to the request for one proposal."""
         steps = [*(turn.node.step for turn in brief.history), brief.step]
         messages = [Message("system", _system())]
-        said = self._rules = self._rules or _rules(brief, self._libraries)
+        if not self._said_first:
+            self._said_first = _rules(brief, self._libraries)
+        said = self._said_first
         for number, turn in enumerate(brief.history):
             asked = _request(steps[number], again=number > 0, instruction=turn.instruction)
             messages.append(Message("user", f"{said}\n\n{asked}"))

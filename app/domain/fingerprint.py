@@ -17,8 +17,8 @@ _OWN_NAME = frozenset({"name", "decorator_list"})
 # Tuples, since isinstance takes several times as long with unions.
 _FUNCTION = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
 _SCOPE = (ast.Module, *_FUNCTION, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
-_SCOPE_OR_CLASS = (*_SCOPE, ast.ClassDef)
-_LEAVES = (ast.Name, ast.Constant)
+# Nodes that hold nothing of the scope around them.
+_CLOSED = (ast.Name, ast.Constant, *_SCOPE, ast.ClassDef)
 # Nodes with a text field that is a name which the program binds or uses.
 _NAMED = (ast.Name, ast.arg, ast.ClassDef, ast.ExceptHandler, ast.MatchAs, ast.MatchStar)
 _NAMING = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.ExceptHandler, ast.MatchAs, ast.MatchStar)
@@ -140,7 +140,7 @@ def _within(body: Sequence[ast.AST]) -> list[ast.AST]:
     while left:
         node = left.pop()
         found.append(node)
-        if not isinstance(node, _LEAVES) and not isinstance(node, _SCOPE_OR_CLASS):
+        if not isinstance(node, _CLOSED):
             left += reversed(children(node))
     return found
 

@@ -55,6 +55,7 @@ def test_code_may_speak_of_the_end_of_reasoning(before: str) -> None:
         pytest.param("```" + " " * 400_000 + "`", id="spaces before a backtick"),
         pytest.param("```\n" + "x</think>" * 50_000, id="ends of reasoning in an open block"),
         pytest.param("\n".join(f'{"`" * n}\n"""\n{"`" * n}' for n in range(400, 3, -1)) + "\nx" * 100_000, id="fences"),
+        pytest.param("```\n" * 200_000, id="nothing but fences"),
     ],
 )
 def test_no_reply_takes_long(reply: str) -> None:

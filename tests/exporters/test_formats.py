@@ -9,7 +9,7 @@ from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from app import registry
@@ -81,7 +81,6 @@ def test_a_row_and_its_problem_survive_the_way_through_json(row: ExportRow) -> N
     assert encode_problem(decode_problem(again["problem"])) == row["problem"]
 
 
-@settings(deadline=None)
 @given(many)
 def test_both_formats_hold_the_same_rows(some: tuple[ExportRow, ...]) -> None:
     lines = registry.exporter("jsonl").render(some).decode().splitlines()
@@ -90,7 +89,6 @@ def test_both_formats_hold_the_same_rows(some: tuple[ExportRow, ...]) -> None:
     assert table.schema.equals(SCHEMA)
 
 
-@settings(deadline=None)
 @given(many)
 def test_rendering_again_gives_the_same_bytes(some: tuple[ExportRow, ...]) -> None:
     for exporter in registry.exporters().values():

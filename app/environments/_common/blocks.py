@@ -10,6 +10,7 @@ wrapped in a ````markdown block is read as if it stood alone.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from functools import lru_cache
 from textwrap import dedent
 from typing import NamedTuple
@@ -94,7 +95,8 @@ def _blocks(lines: list[str], *, unwrap: bool) -> list[Block]:
         if one := _one_line(lines[at]):
             found.append(Block(_language(one["language"]), one["text"].rstrip(" \t")))
         elif opening := _OPENING.fullmatch(lines[at]):
-            end, after = _end(lines, at + 1, fences[number + 1 :], opening["fence"])
+            later = (fences[other] for other in range(number + 1, len(fences)))
+            end, after = _end(lines, at + 1, later, opening["fence"])
             language = _language(opening["info"])
             if unwrap and language in _WRAPPERS:
                 found += _blocks(lines[at + 1 : end], unwrap=False)
@@ -113,22 +115,24 @@ def last(reply: str, language: str) -> str | None:
     return None
 
 
-def _end(lines: list[str], start: int, fences: list[int], fence: str) -> tuple[int, int]:
+def _end(lines: list[str], start: int, fences: Iterable[int], fence: str) -> tuple[int, int]:
     """Where the block that starts at `start` ends, and where reading goes on: the first fence outside a string.
 
-    Without one outside a string the first fence of all ends it, else the reply's end. `fences` are the lines behind
-    `start` that may be some.
+    Without one outside a string the first fence of all ends it, else the reply's end. `fences` are the lines
+    from `start` on that may be some.
     """
     closing = _closing(fence)
     first: tuple[int, int] | None = None
-    double = single = 0
+    counted, double, single = start, 0, 0
     for at in fences:
         if first and at > first[0] + _LONGEST_STRING:
             break
         closes = closing.fullmatch(lines[at]) is not None
         if closes or _opens_known(lines[at], fence):
-            passed = "\n".join(lines[start:at])
-            double, single, start = double + passed.count('"""'), single + passed.count("'''"), at
+            passed = "\n".join(lines[counted:at])
+            double += passed.count('"""')
+            single += passed.count("'''")
+            counted = at
             end = (at, at + closes)
             if double % 2 == single % 2 == 0:
                 return end

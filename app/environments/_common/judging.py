@@ -78,9 +78,9 @@ class _Answers(Generic[T]):
 
     def __init__(self, replies: Sequence[str], language: str, read: Callable[[str], T]) -> None:
         self._texts = [last(reply, language) for reply in replies]
-        self._refused: dict[str | None, Judgement] = {}
-        self._places: dict[str, int] = {}  # of the value that a text spells
-        places: dict[str, int] = {}
+        self._refused: dict[str | None, Judgement] = {}  # by text; None is that of a reply without a block
+        self._places: dict[str, int] = {}  # by text, in `distinct`
+        known: dict[str, int] = {}  # the same by canonical text
         self.distinct: list[T] = []
         for text in dict.fromkeys(self._texts):
             if text is None:
@@ -92,10 +92,10 @@ class _Answers(Generic[T]):
                 self._refused[text] = replace(failed(error.reason, error.detail), answer=text)
                 continue
             key = dumps(answer)
-            if key not in places:
-                places[key] = len(self.distinct)
+            if key not in known:
+                known[key] = len(self.distinct)
                 self.distinct.append(answer)
-            self._places[text] = places[key]
+            self._places[text] = known[key]
 
     def judged(self, judgements: Sequence[Judgement]) -> list[Judgement]:
         """For each reply, from one for each of `distinct`."""

@@ -275,7 +275,7 @@ class Grower:
             node=replace(variant.node, rate=tally.rate(self._config.minimum)),
             tally=tally,
             attempts=(),
-            examples=representatives([*zip(texts, judgements, strict=True)]),
+            examples=representatives([*zip(texts, judgements, strict=True)]) if self._course.remembers else (),
         )
 
     def _meter(self) -> Meter:

@@ -67,7 +67,7 @@ def drive(run_id: int, should_stop: Callable[[], bool]) -> bool:
 
 @cache
 def _collect_seldom() -> None:
-    """What stands before the first lane is code, for as long as the process lives: the collector leaves it alone."""
+    """Once in a process. What stands before its first lane is code, nearly all of it, which the collector may spare."""
     gc.set_threshold(*_COLLECT)
     gc.freeze()
 

@@ -19,7 +19,7 @@ T = TypeVar("T")
 
 _THREADS = 4  # well under the pool of connections
 _DIRECTS = 4  # beside the pool: enough for thousands of commits in a second
-_Job = tuple[Callable[[], Writing[Any]], asyncio.Future[Any]]
+_Job = tuple[Writing[Any], asyncio.Future[Any]]
 
 
 class Ledger:
@@ -54,7 +54,7 @@ class Ledger:
 
         def once() -> asyncio.Future[T]:
             done: asyncio.Future[T] = asyncio.get_running_loop().create_future()
-            self._jobs.append((partial(action, *args, **kwargs), done))
+            self._jobs.append((action(*args, **kwargs), done))
             self._at_rest.clear()
             self._begin()
             return done
@@ -64,14 +64,18 @@ class Ledger:
     def _begin(self) -> None:
         """What waits for a connection, on those that are free."""
         while self._jobs and self._free:
-            action, done = self._jobs.popleft()
+            writing, done = self._jobs.popleft()
             if done.cancelled():
                 continue
             direct = self._free.pop()
             if direct.ready:
-                direct.start(action(), partial(self._ended, direct, done))
+                direct.start(writing, partial(self._ended, direct, done))
             else:
-                self._spawn(self._run(direct, action, done))
+                self._spawn(self._run(direct, writing, done))
+            del writing, done  # else an error and this frame would hold each other
+        self._note_rest()
+
+    def _note_rest(self) -> None:
         if not self._jobs and len(self._free) == _DIRECTS:
             self._at_rest.set()
 
@@ -86,18 +90,17 @@ class Ledger:
         self._free.append(direct)
         if self._jobs:
             asyncio.get_running_loop().call_soon(self._begin)  # not at once: it may have been called from there
-        else:
-            self._begin()
+        self._note_rest()
 
-    async def _run(self, direct: Direct, action: Callable[[], Writing[Any]], done: asyncio.Future[Any]) -> None:
+    async def _run(self, direct: Direct, writing: Writing[Any], done: asyncio.Future[Any]) -> None:
         """On a connection that is to be opened first."""
         try:
-            settle(done, await direct.run(action()), None)
+            settle(done, await direct.run(writing), None)
         except Exception as error:  # noqa: BLE001 - for who waits for it
             settle(done, None, error)
         finally:
-            del action, done  # else an error and this frame would hold each other
-        self._release(direct)
+            del writing, done  # as above
+            self._release(direct)
 
     async def _mend(self, direct: Direct) -> None:
         try:

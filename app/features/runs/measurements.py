@@ -6,6 +6,7 @@ Both are idempotent, since a connection can be cut while COMMIT is on its way.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 
 from pydantic_core import PydanticSerializationError, to_json
 
@@ -117,11 +118,9 @@ def values_of_judgements(
 
 def _records(rows: list[dict[str, int | str]]) -> str:
     """As JSON, with U+FFFD for what can't be stored, which hardly any text holds."""
-    try:
+    with suppress(PydanticSerializationError):  # half of a surrogate pair
         text = to_json(rows).decode()
-    except PydanticSerializationError:  # half of a surrogate pair
-        text = _NUL
-    if _NUL in text:
-        clean = [{name: storable(v) if isinstance(v, str) else v for name, v in row.items()} for row in rows]
-        text = to_json(clean).decode()
-    return text
+        if _NUL not in text:
+            return text
+    clean = [{name: storable(v) if isinstance(v, str) else v for name, v in row.items()} for row in rows]
+    return to_json(clean).decode()

@@ -23,7 +23,7 @@ NOTHING = Tally(0, 0)
 
 @dataclass(frozen=True, slots=True)
 class StoredVariant:
-    """A variant as it stands in the ledger, with all that resuming or telling the teacher needs, and no more."""
+    """A variant as it stands in the ledger, with what resuming and telling the teacher need: no judged attempt."""
 
     id: int
     node: Node
@@ -97,7 +97,7 @@ def _stored(
         fingerprint=variant.fingerprint,
         invalid_detail=variant.invalid_detail,
         tally=Tally(measurement.passed, measurement.failed, measurement.errors) if measurement else NOTHING,
-        attempts=tuple(_reply(row) for row in attempts if row.verdict is None),
+        attempts=tuple(map(_reply, attempts)) if variant.stage == "attempted" else (),
         examples=representatives(
             [
                 (row.reply, Judgement(Verdict(row.verdict), row.reason, row.detail, row.answer))

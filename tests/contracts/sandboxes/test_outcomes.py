@@ -41,7 +41,7 @@ async def test_no_calls(subject: Subject) -> None:
 
 
 @given(value=values)
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 async def test_values_cross_exactly(subject: Subject, value: object) -> None:
     there_and_back = await subject.value("def f(x):\n    return x", value)
     assert same(there_and_back, value)

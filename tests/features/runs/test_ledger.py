@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
+import psycopg
 import pytest
 
 from app import db
-from app.db import Statement, Writing, unit_of_work
+from app.db import BEGIN, Statement, Writing, unit_of_work
 from app.features.runs.ledger import Ledger
 
 pytestmark = pytest.mark.usefixtures("database")
@@ -67,13 +68,52 @@ async def test_who_comes_first_is_served_first() -> None:
     assert set(served[:12]) <= set(range(16))
 
 
-async def test_an_error_is_told_to_who_waits_and_the_connection_goes_on() -> None:
-    def fails() -> Writing[None]:
-        yield LOCK
+def raises(*steps: Statement | list[Statement]) -> Callable[[], Writing[None]]:
+    def writing() -> Writing[None]:
+        for step in steps:  # noqa: UP028 - a tuple cannot be told the rows
+            yield step
         raise LookupError("no")
 
+    return writing
+
+
+@pytest.mark.parametrize(
+    ("writing", "error"),
+    [
+        pytest.param(raises(), LookupError, id="before anything is written"),
+        pytest.param(raises(LOCK), LookupError, id="afterwards"),
+        pytest.param(raises(BEGIN, LOCK), LookupError, id="within a transaction, whose lock is let go"),
+        pytest.param(raises(Statement(b"selec", {})), psycopg.Error, id="a wrong statement"),
+        pytest.param(raises(Statement(b"select %(missing)s", {})), KeyError, id="a missing value"),
+        pytest.param(raises(Statement(b"select %(what)s", {"what": object()})), psycopg.Error, id="no value"),
+        pytest.param(raises(Statement(b"select 'infinity'::date", {})), psycopg.Error, id="an answer of no type"),
+        pytest.param(raises(Statement(b"copy (select 1) to stdout", {})), psycopg.Error, id="copying"),
+    ],
+)
+async def test_an_error_is_told_to_who_waits_and_others_are_served(
+    writing: Callable[[], Writing[None]], error: type[Exception]
+) -> None:
     ledger = Ledger(patience_s=10)
-    with pytest.raises(LookupError, match="no"):
-        await ledger.save(fails)
+    for _ in range(5):  # on new connections and on open ones
+        with pytest.raises(error):
+            await ledger.save(writing)
+        assert await ledger.save(note("first", LOCK)) == "first"
     assert await asyncio.gather(*(ledger.save(note(f"{at}")) for at in range(8))) == [f"{at}" for at in range(8)]
     await ledger.close()
+
+
+async def test_a_connection_that_breaks_is_made_up_for() -> None:
+    ended = Statement(b"select pg_terminate_backend(pg_backend_pid())", {})
+    tries = 0
+
+    def writing() -> Writing[str]:
+        nonlocal tries
+        tries += 1
+        yield ended if tries < 4 else Statement(b"select 1", {})
+        return "done"
+
+    ledger = Ledger(patience_s=60)
+    assert await ledger.save(note("opened")) == "opened"
+    assert await ledger.save(writing) == "done"
+    await ledger.close()
+    assert tries == 4
