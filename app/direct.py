@@ -9,13 +9,14 @@ from __future__ import annotations
 import asyncio
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import lru_cache, partial
-from typing import Any, TypeAlias, TypeVar, cast
+from typing import Any, NamedTuple, TypeAlias, TypeVar, cast
 
 import psycopg
+from psycopg.abc import Buffer
 from psycopg.adapt import PyFormat, Transformer
-from psycopg.pq import ConnStatus, ExecStatus, TransactionStatus
+from psycopg.pq import ConnStatus, ExecStatus, Format, TransactionStatus
 from psycopg.pq.abc import PGresult
 from psycopg.types.numeric import Int8BinaryDumper
 
@@ -30,6 +31,14 @@ _CANCEL_AGAIN_S = 0.1
 _DONE = ExecStatus.TUPLES_OK, ExecStatus.COMMAND_OK, ExecStatus.EMPTY_QUERY
 _FAILED = ExecStatus.FATAL_ERROR, ExecStatus.PIPELINE_ABORTED
 _NAMED = re.compile(r"%(?:%|\((\w+)\)s)")
+
+
+class _Dumped(NamedTuple):
+    """A statement as libpq takes it."""
+
+    key: tuple[bytes, tuple[int, ...] | None]  # its text, and the types of its values
+    values: Sequence[Buffer | None]
+    formats: Sequence[Format] | None
 
 
 class Direct:
@@ -57,6 +66,7 @@ class Direct:
         if self._link is None or not self._link.at_rest:
             raise RuntimeError("it is not ready")
         self._link.drive(writing, ended)
+        del writing, ended  # as in `drive`
 
     async def run(self, writing: Writing[T]) -> T:
         """Raises what `unit_of_work` raises, and what `writing` does. A transaction left open is rolled back.
@@ -103,7 +113,7 @@ class _Link:
         self._connection = connection
         self._pg = connection.pgconn
         self._types = Transformer(connection)
-        self._prepared: dict[tuple[bytes, tuple[int, ...] | None], bytes] = {}
+        self._prepared: dict[tuple[bytes, tuple[int, ...] | None], bytes] = {}  # by the key of what was dumped
         self._writing: Writing[Any] | None = None
         self._ended: Ended[Any] | None = None
         self._asking = False  # the server has not answered all yet
@@ -136,6 +146,7 @@ class _Link:
     def drive(self, writing: Writing[T], ended: Ended[T]) -> None:
         """Sends what `writing` yields and tells it the rows of the last, until it has `ended`."""
         self._writing, self._ended = writing, ended
+        del writing, ended  # the frames of an error know these callers: they and it would hold each other
         self._go_on(None)
 
     def _go_on(self, rows: Rows | None) -> None:
@@ -152,14 +163,16 @@ class _Link:
             self._end(None, error)
             return
         try:
-            for statement in [step] if isinstance(step, Statement) else step:
-                self._send(statement)
-            self._pg.pipeline_sync()  # up to here they are one transaction, as libpq's documentation promises
-        except psycopg.OperationalError as error:
-            self._break(error)
-            return
+            asked = [self._dumped(statement) for statement in ([step] if isinstance(step, Statement) else step)]
         except Exception as error:  # noqa: BLE001 - as above
-            self._spoil(error)
+            self._end(None, error)
+            return
+        try:
+            for one in asked:
+                self._send(one)
+            self._pg.pipeline_sync()  # up to here they are one transaction, as libpq's documentation promises
+        except psycopg.Error as error:
+            self._break(error)
             return
         self._asking = True
         if self._write() and self._watched is not None:
@@ -170,17 +183,19 @@ class _Link:
         if ended is not None:
             ended(result, error and named(error))
 
-    def _send(self, statement: Statement) -> None:
+    def _dumped(self, statement: Statement) -> _Dumped:
         query, names = _numbered(statement.query)
         values = [statement.values[name] for name in names]
         dumped = self._types.dump_sequence(values, [PyFormat.AUTO] * len(values))
-        key = query, self._types.types
-        name = self._prepared.get(key)
+        return _Dumped((query, self._types.types), dumped, self._types.formats)
+
+    def _send(self, asked: _Dumped) -> None:
+        name = self._prepared.get(asked.key)
         if name is None:
             name = b"direct_%d" % len(self._prepared)
-            self._pg.send_prepare(name, *key)
-            self._prepared[key] = name
-        self._pg.send_query_prepared(name, dumped, self._types.formats)
+            self._pg.send_prepare(name, *asked.key)
+            self._prepared[asked.key] = name
+        self._pg.send_query_prepared(name, asked.values, asked.formats)
 
     def _write(self) -> bool:
         """Whether there is more to write than the socket takes for now."""
@@ -230,7 +245,6 @@ class _Link:
         self._go_on(self._types.load_rows(0, result.ntuples, tuple) if result.nfields else [])
 
     def _break(self, error: psycopg.Error) -> None:
-        error.__traceback__ = None  # its frames may hold who waits for it, who will hold it
         self._unwatch()
         self._heard.set()
         self._spoil(error)
@@ -261,16 +275,27 @@ class _Link:
             await self._connection.close()
 
     async def _cancel(self) -> None:
-        """Until the server says anything: one that has not begun yet takes no notice."""
+        """Until the server gives up: one that has not begun yet takes no notice."""
         self._heard.clear()
         await self._connection.cancel_safe(timeout=_CANCEL_S)
-        while self._watched is not None and self._pg.is_busy():
+        while self._watched is not None and not self._over():
             try:
                 async with asyncio.timeout(_CANCEL_AGAIN_S):
                     await self._heard.wait()
             except TimeoutError:
                 await self._connection.cancel_safe(timeout=_CANCEL_S)
             self._heard.clear()
+
+    def _over(self) -> bool:
+        """Whether nothing of what was asked for goes on."""
+        while not self._pg.is_busy():
+            result = self._pg.get_result()
+            if result is None:
+                if self._pg.status == ConnStatus.BAD:
+                    return True
+            elif result.status not in _DONE:  # what follows a failure is left out
+                return True
+        return False
 
 
 @lru_cache

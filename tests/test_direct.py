@@ -243,15 +243,21 @@ async def test_whoever_waits_hears_that_another_task_closed_it() -> None:
         assert await direct.run(one(b"select 1")) == [(1,)]
 
 
-async def test_what_is_cancelled_at_once_does_not_go_on() -> None:
-    """The server takes no notice of a wish to cancel what it has not begun."""
+@pytest.mark.parametrize("before", [b"", b"select repeat('x', 20000)"])
+async def test_what_is_cancelled_at_once_does_not_go_on(before: bytes) -> None:
+    """The server takes no notice of a wish to cancel what it has not begun, and may have told of the first by then."""
+    long = Statement(b"select pg_sleep(600)::text", {})
+
+    def writing() -> Writing[None]:
+        yield [Statement(before, {}), long] if before else long
+
     sleeps = b"""
         select count(*) from pg_stat_activity where wait_event = 'PgSleep' and datname = current_database()
         """
     async with aclosing(Direct()) as direct, aclosing(Direct()) as watching:
         for _ in range(40):
             await direct.run(one(b"select 1"))
-            asking = asyncio.create_task(direct.run(one(b"select pg_sleep(600)::text")))
+            asking = asyncio.create_task(direct.run(writing()))
             await asyncio.sleep(0)
             asking.cancel()
             with pytest.raises(asyncio.CancelledError):
@@ -260,8 +266,36 @@ async def test_what_is_cancelled_at_once_does_not_go_on() -> None:
         assert await watching.run(one(sleeps)) == [(0,)]
 
 
-@pytest.mark.parametrize("wrong", [b"select 1 / 0", b"select pg_terminate_backend(pg_backend_pid())", b"selec"])
-async def test_an_error_keeps_no_texts_alive(wrong: bytes) -> None:
+async def test_nothing_is_sent_of_what_can_not_be_sent_whole() -> None:
+    """libpq sends what is long as soon as it is told of it."""
+    long = {"long": "x" * 300_000}
+    locked = Statement(b"select pg_advisory_xact_lock(1)::text, pg_sleep(600)::text, %(long)s::text", long)
+
+    def writing() -> Writing[None]:
+        yield [locked, Statement(b"select %(missing)s", {})]
+
+    locks = b"""
+        select count(*) from pg_locks
+        where locktype = 'advisory' and database = (select oid from pg_database where datname = current_database())
+        """
+    async with aclosing(Direct()) as direct, aclosing(Direct()) as watching:
+        with pytest.raises(KeyError):
+            await direct.run(writing())
+        assert await watching.run(one(locks)) == [(0,)]
+        assert await direct.run(one(b"select 1")) == [(1,)]
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        Statement(b"select 1 / 0", {}),
+        Statement(b"select pg_terminate_backend(pg_backend_pid())", {}),
+        Statement(b"selec", {}),
+        Statement(b"select %(missing)s", {}),
+        Statement(b"select %(text)s::text", {"text": "\0"}),
+    ],
+)
+async def test_an_error_keeps_no_texts_alive(wrong: Statement) -> None:
     """Neither it nor the connection is part of a cycle, which would wait for the collector."""
 
     class Values(dict[str, object]):
@@ -270,8 +304,8 @@ async def test_an_error_keeps_no_texts_alive(wrong: bytes) -> None:
     async def fails() -> weakref.ref[Values]:
         values = Values(text="long")
         try:
-            await direct.run(at_once(Statement(b"select %(text)s::text", values), Statement(wrong, {})))
-        except (Unavailable, psycopg.Error):
+            await direct.run(at_once(Statement(b"select %(text)s::text", values), wrong))
+        except (Unavailable, psycopg.Error, KeyError):
             return weakref.ref(values)
         raise AssertionError
 
@@ -279,6 +313,7 @@ async def test_an_error_keeps_no_texts_alive(wrong: bytes) -> None:
         yield [*statements]
 
     async with aclosing(Direct()) as direct:
+        await direct.run(one(b"select 1"))
         gc.disable()
         try:
             watched = await fails()

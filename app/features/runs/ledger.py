@@ -57,7 +57,10 @@ class Ledger:
             self._jobs.append((action(*args, **kwargs), done))
             self._at_rest.clear()
             self._begin()
-            return done
+            try:
+                return done
+            finally:
+                del done  # else an error, whose frames know this one, and it would hold each other
 
         return await self._patiently(once)
 
@@ -72,7 +75,7 @@ class Ledger:
                 direct.start(writing, partial(self._ended, direct, done))
             else:
                 self._spawn(self._run(direct, writing, done))
-            del writing, done  # else an error and this frame would hold each other
+            del writing, done  # as in `save`
         self._note_rest()
 
     def _note_rest(self) -> None:
@@ -99,7 +102,8 @@ class Ledger:
         except Exception as error:  # noqa: BLE001 - for who waits for it
             settle(done, None, error)
         finally:
-            del writing, done  # as above
+            done.cancel()  # where this task was
+            del writing, done  # as in `save`
             self._release(direct)
 
     async def _mend(self, direct: Direct) -> None:
@@ -131,6 +135,7 @@ class Ledger:
     async def close(self) -> None:
         """After all that was begun."""
         self._threads.shutdown(wait=True)
-        await self._at_rest.wait()
+        while not self._at_rest.is_set():  # whoever was told may have come again
+            await self._at_rest.wait()
         for direct in self._free:
             await direct.aclose()

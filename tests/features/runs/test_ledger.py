@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import weakref
 from collections.abc import Callable
 
 import psycopg
@@ -100,6 +102,69 @@ async def test_an_error_is_told_to_who_waits_and_others_are_served(
         assert await ledger.save(note("first", LOCK)) == "first"
     assert await asyncio.gather(*(ledger.save(note(f"{at}")) for at in range(8))) == [f"{at}" for at in range(8)]
     await ledger.close()
+
+
+@pytest.mark.parametrize("opened", [False, True])
+async def test_an_error_keeps_no_texts_alive(opened: bool) -> None:
+    class Values(dict[str, object]):
+        """What can be watched."""
+
+    async def fails() -> weakref.ref[Values]:
+        values = Values(text="\0")
+        try:
+            await ledger.save(raises(Statement(b"select %(text)s::text", values)))
+        except psycopg.Error:
+            return weakref.ref(values)
+        raise AssertionError
+
+    ledger = Ledger(patience_s=10)
+    if opened:
+        await ledger.save(note("opened"))
+    gc.disable()
+    try:
+        watched = await fails()
+        await asyncio.sleep(0)  # the loop itself holds on to what it is about
+        assert watched() is None
+    finally:
+        gc.enable()
+    await ledger.close()
+
+
+async def test_it_is_closed_once_nobody_saves_any_more() -> None:
+    ledger = Ledger(patience_s=10)
+
+    async def saves(name: str) -> None:
+        for _ in range(5):
+            await ledger.save(note(name))
+
+    saving = [asyncio.create_task(saves(name)) for name in "ab"]
+    await asyncio.sleep(0)
+    await ledger.close()
+    await asyncio.gather(*saving)
+    mine = b"select count(*) from pg_stat_activity where query like 'insert into workspace%%' and state = 'idle'"
+    with unit_of_work() as session:
+        while db.execute(session, mine, {}) != [(0,)]:  # noqa: ASYNC110 - the server ends them in its own time
+            await asyncio.sleep(0.01)
+
+
+def test_it_is_closed_though_the_loop_ends_in_the_midst() -> None:
+    """At its end asyncio.run cancels all tasks, whoever waits for what."""
+
+    async def lane() -> None:
+        ledger = Ledger(patience_s=10)
+        try:
+            await ledger.save(note("last", Statement(b"select pg_sleep(0.2)::text", {})))
+        finally:
+            await ledger.close()
+
+    async def main() -> None:
+        saving = asyncio.create_task(lane())
+        await asyncio.sleep(0.05)
+        assert not saving.done()
+        raise LookupError("over")
+
+    with pytest.raises(LookupError, match="over"):
+        asyncio.run(main())
 
 
 async def test_a_connection_that_breaks_is_made_up_for() -> None:
