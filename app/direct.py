@@ -171,8 +171,8 @@ class _Link:
             for one in asked:
                 self._send(one)
             self._pg.pipeline_sync()  # up to here they are one transaction, as libpq's documentation promises
-        except psycopg.Error as error:
-            self._break(error)
+        except Exception as error:  # noqa: BLE001 - as above
+            self._spoil(error)
             return
         self._asking = True
         if self._write() and self._watched is not None:
