@@ -21,7 +21,7 @@ from app.models.base import table_of
 _log = logging.getLogger(__name__)
 
 # What happens within a moment is one nudge: a large run writes a hundred variants in a second.
-_MOMENT_S = 0.1
+_MOMENT_S = 0.25
 
 # Of the table rather than of the class: a run writes one for every variant, and this is several times as quick.
 _ADD = insert(table_of(Event))

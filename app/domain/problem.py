@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import NamedTuple
 
 from app.domain.values import Arguments, Value
 
@@ -61,8 +62,7 @@ class Verdict(StrEnum):
     ERROR = "error"
 
 
-@dataclass(frozen=True, slots=True)
-class Judgement:
+class Judgement(NamedTuple):
     """The verdict on one answer; `reason` is a machine name (`wrong_value`, `timeout`, `no_answer`, ...)."""
 
     verdict: Verdict
@@ -71,8 +71,7 @@ class Judgement:
     answer: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
+class Reply(NamedTuple):
     """One sample of a model. `reasoning` is what it thought before answering, already split off `text`."""
 
     text: str
@@ -83,8 +82,7 @@ class Reply:
     model: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
+class Message(NamedTuple):
     """One chat message; `role` is `system`, `user` or `assistant`."""
 
     role: str

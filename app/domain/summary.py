@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 from statistics import median
+from typing import NamedTuple
 
 from app.domain.problem import Judgement, Verdict
 from app.domain.tree import Example
@@ -22,44 +22,36 @@ def representatives(attempts: Sequence[tuple[str, Judgement]]) -> tuple[Example,
     the outlier, a failure of the rarest reason among the others (of these, the one whose length is furthest from the
     usual). `count` is how many attempts gave that very answer. Errors say nothing of the student and are left out.
     """
-    judged = [
-        _Judged((judgement.reason, judgement.answer or reply[-_LONGEST:]), judgement) for reply, judgement in attempts
-    ]
-    passed = [attempt for attempt in judged if attempt.judgement.verdict is Verdict.PASSED]
-    failed = [attempt for attempt in judged if attempt.judgement.verdict is Verdict.FAILED]
+    given = [_Given(j.verdict, j.reason, j.answer or reply[-_LONGEST:]) for reply, j in attempts]
+    details = dict(zip(reversed(given), (judgement.detail for _, judgement in reversed(attempts)), strict=True))
+    counts = Counter(given)
+
+    def example(kind: str, chosen: _Given) -> Example:
+        text = chosen.text if len(chosen.text) <= _LONGEST else f"{chosen.text[:_LONGEST]}…"
+        reason = f"{chosen.reason}: {details[chosen]}" if details[chosen] else chosen.reason
+        return Example(kind, text, reason, counts[chosen])
+
+    passed = [answer for answer in counts if answer.verdict is Verdict.PASSED]
+    failed = [answer for answer in counts if answer.verdict is Verdict.FAILED]
     examples: list[Example] = []
     if passed:
-        examples.append(_example(SHORTEST_PASS, min(passed, key=lambda a: (len(a.text), a.text)), passed))
+        examples.append(example(SHORTEST_PASS, min(passed, key=lambda a: (len(a.text), a.text))))
     if failed:
-        reasons = Counter(attempt.reason for attempt in failed)
-        answers = Counter(attempt.same for attempt in failed)
-        common = min(failed, key=lambda a: (-reasons[a.reason], a.reason, -answers[a.same], len(a.text), a.text))
-        examples.append(_example(COMMON_FAILURE, common, failed))
-        usual = median(len(attempt.text) for attempt in failed)
-        if others := [attempt for attempt in failed if attempt.same != common.same]:
+        reasons: Counter[str] = Counter()
+        for answer in failed:
+            reasons[answer.reason] += counts[answer]
+        common = min(failed, key=lambda a: (-reasons[a.reason], a.reason, -counts[a], len(a.text), a.text))
+        examples.append(example(COMMON_FAILURE, common))
+        usual = median(len(answer.text) for answer in failed for _ in range(counts[answer]))
+        if others := [answer for answer in failed if answer != common]:
             odd = min(others, key=lambda a: (reasons[a.reason], -abs(len(a.text) - usual), a.text))
-            examples.append(_example(OUTLIER, odd, failed))
+            examples.append(example(OUTLIER, odd))
     return tuple(examples)
 
 
-@dataclass(frozen=True, slots=True)
-class _Judged:
-    """An attempt by what it shows: its answer, or the end of a reply that holds none."""
+class _Given(NamedTuple):
+    """What attempts may have in common: `text` is an answer, or the end of a reply that holds none."""
 
-    same: tuple[str, str]
-    judgement: Judgement
-
-    @property
-    def reason(self) -> str:
-        return self.same[0]
-
-    @property
-    def text(self) -> str:
-        return self.same[1]
-
-
-def _example(kind: str, chosen: _Judged, group: Sequence[_Judged]) -> Example:
-    text = chosen.text if len(chosen.text) <= _LONGEST else f"{chosen.text[:_LONGEST]}…"
-    detail = chosen.judgement.detail
-    reason = f"{chosen.reason}: {detail}" if detail else chosen.reason
-    return Example(kind, text, reason, sum(attempt.same == chosen.same for attempt in group))
+    verdict: Verdict
+    reason: str
+    text: str

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import NamedTuple
 
 from app.domain.difficulty import Band
 from app.domain.problem import Problem
@@ -20,8 +21,7 @@ class Direction(StrEnum):
     REPAIR = "repair"  # the turn before was invalid: mend it
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Place:
+class Place(NamedTuple):
     """The address of a variant in its chain: turn from 1, branch from 1. Sorts in the order of growth."""
 
     turn: int
@@ -31,8 +31,7 @@ class Place:
         return f"{self.turn}.{self.branch}"
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(NamedTuple):
     """What a strategy wants written next: a mutation of `parent` (None: from the seed) aimed at `target`."""
 
     direction: Direction
@@ -40,8 +39,7 @@ class Step:
     parent: Place | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Node:
+class Node(NamedTuple):
     """A finished variant. `rate` is None where it is invalid (see `invalid`) or has too few verdicts."""
 
     place: Place

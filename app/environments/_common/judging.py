@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import replace
 from typing import Generic, TypeVar
 
 from app.domain.ports import Call, Limits, Outcome, Program, Sandbox, Status
@@ -77,7 +76,8 @@ class _Answers(Generic[T]):
     """What the replies come to: for each text of an answer a judgement already, or one of the values to be judged."""
 
     def __init__(self, replies: Sequence[str], language: str, read: Callable[[str], T]) -> None:
-        self._texts = [last(reply, language) for reply in replies]
+        found = {reply: last(reply, language) for reply in dict.fromkeys(replies)}
+        self._texts = [found[reply] for reply in replies]
         self._refused: dict[str | None, Judgement] = {}  # by text; None is that of a reply without a block
         self._places: dict[str, int] = {}  # by text, in `distinct`
         known: dict[str, int] = {}  # the same by canonical text
@@ -89,7 +89,7 @@ class _Answers(Generic[T]):
             try:
                 answer = read(text)
             except Unreadable as error:
-                self._refused[text] = replace(failed(error.reason, error.detail), answer=text)
+                self._refused[text] = failed(error.reason, error.detail)._replace(answer=text)
                 continue
             key = dumps(answer)
             if key not in known:
@@ -99,7 +99,7 @@ class _Answers(Generic[T]):
 
     def judged(self, judgements: Sequence[Judgement]) -> list[Judgement]:
         """For each reply, from one for each of `distinct`."""
-        accepted = {text: replace(judgements[place], answer=text) for text, place in self._places.items()}
+        accepted = {text: judgements[place]._replace(answer=text) for text, place in self._places.items()}
         found = self._refused | accepted
         return [found[text] for text in self._texts]
 

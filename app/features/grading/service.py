@@ -6,7 +6,6 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from contextlib import AsyncExitStack, closing
-from dataclasses import replace
 from pathlib import Path
 
 from app import registry
@@ -128,7 +127,7 @@ async def _broken(known: KnownProblem, sandbox: Sandbox) -> Judgement | None:
     if judgement.verdict is not Verdict.FAILED:
         return None if judgement.verdict is Verdict.PASSED else judgement
     detail = f"The problem's own answer does not pass: {judgement.reason}. {judgement.detail}"
-    return replace(judgement, verdict=Verdict.ERROR, reason="broken_problem", detail=detail)
+    return judgement._replace(verdict=Verdict.ERROR, reason="broken_problem", detail=detail)
 
 
 async def _missing(known: KnownProblem, sandbox: Sandbox) -> Judgement | None:

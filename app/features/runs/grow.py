@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import Concatenate, ParamSpec, TypeVar
 
@@ -69,6 +69,7 @@ class Grower:
         self._tools = tools
         self._environment = registry.environment(claim.environment)
         self._options = config.options_of(claim.environment)
+        self._told_options = self._options.model_dump(mode="json")
         self._course = course_of(claim, config)
         self._conversation = prompts.Conversation(self._environment.reasons, libraries())
         # What people ask for beside the chains is within no cap.
@@ -144,7 +145,7 @@ class Grower:
             rng=self._rng(place, "teacher"),
             history=tuple(map(_past_turn, self._before(place))) if self._course.remembers else (),
             instruction=self._course.instruction,
-            options=self._options.model_dump(mode="json"),
+            options=self._told_options,
         )
         request = ProposalRequest(brief, self._conversation.messages(brief))
         (reply,) = await self._asker.ask_model(
@@ -190,7 +191,7 @@ class Grower:
         usage = meter.usage("checking", 1)
         if not await self._save(stages.save_problem, place, variant.id, checked, usage):
             await self._write(stages.save_compared, place, variant.id, checked, usage)
-        return replace(variant, stage="checked", problem=checked.problem, fingerprint=key)
+        return variant._replace(stage="checked", problem=checked.problem, fingerprint=key)
 
     async def _reject(self, variant: StoredVariant, invalid: InvalidProposal, usage: Usage) -> StoredVariant:
         place = variant.node.place
@@ -199,8 +200,8 @@ class Grower:
             await self._save(stages.save_invalid, *broken, usage, ends_turn=self._ends_turn)
         else:
             await self._write(stages.take_back, *broken, variant.fingerprint, usage, ends_turn=self._ends_turn)
-        node = replace(variant.node, invalid=invalid.code)
-        return replace(variant, stage="done", node=node, invalid_detail=invalid.detail)
+        node = variant.node._replace(invalid=invalid.code)
+        return variant._replace(stage="done", node=node, invalid_detail=invalid.detail)
 
     async def _checked(self, reply: Reply, meter: Meter) -> Problem:
         try:
@@ -244,7 +245,7 @@ class Grower:
             replies,
             meter.usage("attempting", len(replies), replies),
         )
-        return replace(variant, stage="attempted", attempts=tuple(replies))
+        return variant._replace(stage="attempted", attempts=tuple(replies))
 
     async def _judge(self, variant: StoredVariant) -> StoredVariant:
         self._asker.go_on()
@@ -269,10 +270,9 @@ class Grower:
             meter.usage("judging", len(judgements), errors=sum(j.verdict is Verdict.ERROR for j in judgements)),
             ends_turn=self._ends_turn,
         )
-        return replace(
-            variant,
+        return variant._replace(
             stage="done",
-            node=replace(variant.node, rate=tally.rate(self._config.minimum)),
+            node=variant.node._replace(rate=tally.rate(self._config.minimum)),
             tally=tally,
             attempts=(),
             examples=representatives([*zip(texts, judgements, strict=True)]) if self._course.remembers else (),

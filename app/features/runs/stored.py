@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from sqlalchemy import ColumnElement, literal, or_, select
 
@@ -21,8 +21,7 @@ from app.models.base import PlainText
 NOTHING = Tally(0, 0)
 
 
-@dataclass(frozen=True, slots=True)
-class StoredVariant:
+class StoredVariant(NamedTuple):
     """A variant as it stands in the ledger, with what resuming and telling the teacher need: no judged attempt."""
 
     id: int
