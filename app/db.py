@@ -41,7 +41,15 @@ _DIALECT = dialect()  # type: ignore[no-untyped-call]
 
 _log = logging.getLogger(__name__)
 _AFTER = "after_commit"
-_CONNECTING: dict[str, Any] = {"connect_timeout": 5, "application_name": "cairn"}
+_CONNECTING: dict[str, Any] = {
+    "connect_timeout": 5,
+    "application_name": "cairn",
+    # A network that falls silent is noticed within half a minute, and not after two hours: leases last little longer.
+    "keepalives_idle": 15,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 30_000,
+}
 
 
 @lru_cache

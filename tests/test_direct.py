@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing, suppress
 
@@ -193,8 +194,30 @@ async def wire(database: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[
         monkeypatch.setattr(settings(), "database_url", ours.render_as_string(hide_password=False))
         db.engine.cache_clear()
         yield wire
+        await asyncio.to_thread(db.engine().dispose)  # its connections end at the wire, which this loop serves
         db.engine.cache_clear()
         await wire.close()
+
+
+@pytest.mark.usefixtures("wire")
+async def test_the_kernel_gives_a_silent_network_half_a_minute() -> None:
+    def patience(number: int) -> tuple[int, int]:
+        """Milliseconds: of what was sent and not acknowledged, and of an answer that is waited for."""
+        with socket.fromfd(number, socket.AF_INET, socket.SOCK_STREAM) as ours:
+            assert ours.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+            probes = (socket.TCP_KEEPIDLE, socket.TCP_KEEPINTVL, socket.TCP_KEEPCNT)
+            idle, interval, count = (ours.getsockopt(socket.IPPROTO_TCP, option) for option in probes)
+            return ours.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT), 1_000 * (idle + interval * count)
+
+    def of_the_pool() -> tuple[int, int]:
+        with unit_of_work() as session:
+            connection = session.connection().connection.driver_connection
+            assert isinstance(connection, psycopg.Connection)
+            return patience(connection.fileno())
+
+    assert await asyncio.to_thread(of_the_pool) == (30_000, 30_000)
+    async with await psycopg.AsyncConnection.connect(**db.address()) as connection:
+        assert patience(connection.fileno()) == (30_000, 30_000)
 
 
 async def test_a_connection_that_ends_while_we_write_is_noticed(wire: Wire) -> None:
