@@ -44,7 +44,8 @@ _AFTER = "after_commit"
 _CONNECTING: dict[str, Any] = {
     "connect_timeout": 5,
     "application_name": "cairn",
-    # A network that falls silent is noticed within half a minute, and not after two hours: leases last little longer.
+    # A network that falls silent is noticed within half a minute, not after a quarter of an hour, or two hours where
+    # an answer is waited for. So is a server that takes nothing of what was sent for as long.
     "keepalives_idle": 15,
     "keepalives_interval": 5,
     "keepalives_count": 3,

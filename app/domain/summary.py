@@ -23,8 +23,10 @@ def representatives(attempts: Sequence[tuple[str, Judgement]]) -> tuple[Example,
     usual). `count` is how many attempts gave that very answer. Errors say nothing of the student and are left out.
     """
     given = [_Given(j.verdict, j.reason, j.answer or reply[-_LONGEST:]) for reply, j in attempts]
-    details = dict(zip(reversed(given), (judgement.detail for _, judgement in reversed(attempts)), strict=True))
     counts = Counter(given)
+    details: dict[_Given, str] = {}
+    for answer, (_, judgement) in zip(given, attempts, strict=True):
+        details.setdefault(answer, judgement.detail)
 
     def example(kind: str, chosen: _Given) -> Example:
         text = chosen.text if len(chosen.text) <= _LONGEST else f"{chosen.text[:_LONGEST]}…"

@@ -38,6 +38,11 @@ def test_the_most_common_failure_and_the_outlier() -> None:
     )
 
 
+def test_of_equal_answers_the_first_says_why() -> None:
+    (example,) = representatives([failed("4", detail="not 7"), failed("4", detail="not 8")])
+    assert example == Example("common_failure", "4", "wrong_value: not 7", 2)
+
+
 def test_of_one_reason_the_outlier_has_the_oddest_length() -> None:
     attempts = [failed("aa"), failed("aa"), failed("bbb"), failed("c" * 50)]
     assert [example.text for example in representatives(attempts)] == ["aa", "c" * 50]

@@ -7,7 +7,6 @@ import io
 import re
 import tokenize
 from collections.abc import Iterable, Sequence
-from functools import lru_cache
 
 from app.domain.code import nodes, parse, tree_of
 from app.domain.problem import InvalidProposal
@@ -85,8 +84,7 @@ def _function(tree: ast.Module, name: str) -> ast.FunctionDef:
     return next(node for node in reversed(tree.body) if isinstance(node, ast.FunctionDef) and node.name == name)
 
 
-@lru_cache(maxsize=4)  # as `nodes`
-def remarks(source: str, tree: ast.Module) -> Sequence[str]:
+def remarks(source: str, tree: ast.Module) -> list[str]:
     """Comments and docstrings, which a student reads with the code."""
     found = [
         doc
