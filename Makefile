@@ -2,7 +2,7 @@
 # PYTHON=/path/to/python chooses the interpreter, ARGS="..." goes to the command behind a target.
 
 .DEFAULT_GOAL := help
-.PHONY: help run test bench-engine bench-run test-vllm test-gpu bench-sandbox fuzz lint format docs screenshots setup setup-test lock upgrade clean
+.PHONY: help run test test-browser test-faults bench-engine bench-run test-vllm test-gpu bench-sandbox fuzz lint format docs screenshots setup setup-test lock upgrade clean
 export PYTHON
 setup := tools/python tools/setup.py
 
@@ -12,8 +12,11 @@ help: ## Say what can be made
 run: setup ## Start Cairn on this machine, with a demo run on the first start; Ctrl-C ends it
 	@.venv/bin/cairn up $(ARGS)
 
-test: setup-test ## Run all tests but the slow suites
-	.venv/bin/python -m pytest -m "not slow" --numprocesses 3 $(ARGS)
+test: setup-test ## Run all tests but those in a browser and the slow suites
+	.venv/bin/python -m pytest -m "not slow and not browser" --numprocesses 3 $(ARGS)
+
+test-browser: setup-test ## Click through every page in Chromium, with and without scripts, by keyboard, in both themes
+	.venv/bin/python -m pytest -m browser --numprocesses 3 $(ARGS)
 
 test-faults: setup-test ## Kill workers, Redis and PostgreSQL while runs grow: FAULT_KILLS=1000 FAULT_REDIS=100 FAULT_POSTGRES=100
 	.venv/bin/python -m pytest -m slow tests/faults $(ARGS)
