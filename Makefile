@@ -2,7 +2,7 @@
 # PYTHON=/path/to/python chooses the interpreter, ARGS="..." goes to the command behind a target.
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-browser test-faults bench-engine bench-run test-vllm test-gpu bench-sandbox fuzz lint format docs screenshots setup setup-test lock upgrade clean
+.PHONY: help run test test-browser test-faults test-sandbox bench-engine bench-run test-vllm test-gpu bench-sandbox fuzz lint format docs screenshots setup setup-test lock upgrade clean
 export PYTHON
 setup := tools/python tools/setup.py
 
