@@ -1,4 +1,4 @@
-"""Judging many replies at once: each distinct answer is verified once, all at the same time."""
+"""Judging many replies at once: each distinct reply is read once, each distinct answer verified once, all at a time."""
 
 from __future__ import annotations
 
