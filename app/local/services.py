@@ -61,7 +61,7 @@ def web(variables: Mapping[str, str], host: str, port: int) -> Service:
     return Service(
         "web",
         [
-            *(sys.executable, "-m", "uvicorn", "app.main:app", "--host", host, "--port", str(port)),
+            *(sys.executable, "-m", "uvicorn", "app.main:app", "--http", "h11", "--host", host, "--port", str(port)),
             *("--timeout-graceful-shutdown", "2", "--no-server-header"),
         ],
         environment=variables,

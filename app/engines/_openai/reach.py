@@ -10,6 +10,7 @@ import ipaddress
 import re
 import socket
 from functools import lru_cache
+from typing import Any
 
 from pydantic import HttpUrl
 
@@ -19,8 +20,8 @@ from app.config import settings
 _METADATA = frozenset({ipaddress.ip_address("fd00:ec2::254"), ipaddress.ip_address("100.100.100.200")})
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 _Address = ipaddress.IPv4Address | ipaddress.IPv6Address
-# What aiohttp tells of an address: family, kind, protocol, canonical name, and the socket address.
-_AddressInfo = tuple[socket.AddressFamily | int, socket.SocketKind | int, int, str, tuple[object, ...]]
+# What a resolver tells of an address: family, kind, protocol, canonical name, and the socket address.
+AddressInfo = tuple[socket.AddressFamily | int, socket.SocketKind | int, int, str, tuple[Any, ...]]
 
 
 def check(url: HttpUrl) -> HttpUrl:
@@ -33,7 +34,7 @@ def check(url: HttpUrl) -> HttpUrl:
     return url
 
 
-def open_socket(address: _AddressInfo) -> socket.socket:
+def open_socket(address: AddressInfo) -> socket.socket:
     """A socket for a connection to `address`. Raises PermissionError where a name leads to a forbidden one."""
     family, kind, protocol, _, (host, port, *_) = address
     text = str(host)

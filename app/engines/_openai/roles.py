@@ -7,8 +7,8 @@ from contextlib import asynccontextmanager
 
 from app.domain.ports import AttemptRequest, Load, ProposalRequest, ServerState, Turns
 from app.domain.problem import Message, Reply
-from app.engines._openai import wire
-from app.engines._openai.endpoint import Endpoint, opened_http
+from app.engines._openai import client, wire
+from app.engines._openai.endpoint import Endpoint
 from app.engines._openai.fleet import Fleet, fleet
 from app.engines._openai.options import Answering, Embedding, Sampling
 
@@ -33,8 +33,9 @@ async def student_behind(options: Answering) -> AsyncIterator[ServedStudent]:
 async def embedder_behind(options: Embedding) -> AsyncIterator[ServedEmbedder]:
     """Behind the first of the addresses."""
     probe = {"model": options.model, "input": ["1"]}
-    async with opened_http(options) as http:
-        endpoint = Endpoint(http, options.endpoints[0], "embeddings", options, places=_AT_ONCE, probe=probe)
+    url = options.endpoints[0]
+    async with client.opened(url, options.timeout_s) as opened:
+        endpoint = Endpoint(opened, url, "embeddings", options, places=_AT_ONCE, probe=probe)
         try:
             yield ServedEmbedder(endpoint, options)
         finally:

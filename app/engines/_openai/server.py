@@ -7,20 +7,18 @@ from collections.abc import AsyncIterator, Coroutine, Iterable, Mapping
 from contextlib import asynccontextmanager
 from typing import TypeVar
 
-import aiohttp
-
 from app.domain.ports import Load, ServerState
 from app.domain.problem import Reply
-from app.engines._openai import wire
-from app.engines._openai.endpoint import Endpoint, bounded, opened_http
+from app.engines._openai import client, wire
+from app.engines._openai.client import Client
+from app.engines._openai.endpoint import Endpoint
 from app.engines._openai.metrics import read_load
 from app.engines._openai.options import Sampling
-from app.errors import EngineError
 
 T = TypeVar("T")
 
 _BYTES_PER_TOKEN = 64  # of a body, at most
-_LOOK = aiohttp.ClientTimeout(total=5.0)
+_LOOK_S = 5.0
 # A server without metrics is asked for them again after so long: another may answer there by then.
 _LOOK_AGAIN_S = 60.0
 # vLLM derives the seed of sample i as seed + i: seeds of different requests must lie further apart than that. 53 bits
@@ -30,7 +28,7 @@ _SEEDS = 1 << 42
 
 
 class Server:
-    def __init__(self, http: aiohttp.ClientSession, url: str, path: str, options: Sampling) -> None:
+    def __init__(self, opened: Client, url: str, path: str, options: Sampling) -> None:
         self.url = url
         self.under_way = 0  # samples
         self._options = options
@@ -48,7 +46,7 @@ class Server:
         self._common = {name: value for name, value in fields.items() if value is not None}
         prompt = {"prompt": "1"} if path == "completions" else {"messages": [{"role": "user", "content": "1"}]}
         token = prompt | self._common | {options.max_tokens_field: 1, "n": 1, "seed": 0}
-        self._endpoint = Endpoint(http, url, path, options, places=options.concurrency, probe=token)
+        self._endpoint = Endpoint(opened, url, path, options, places=options.concurrency, probe=token)
 
     @property
     def away(self) -> bool:
@@ -89,13 +87,10 @@ class Server:
         clock = asyncio.get_running_loop().time
         if self.away or clock() < self._no_metrics_until:
             return None
-        try:
-            address = f"{self._endpoint.root}/metrics"
-            async with self._endpoint.http.get(address, timeout=_LOOK, allow_redirects=False) as response:
-                content = await bounded(response, 0)
-                load = read_load(content.decode("utf-8", "replace")) if response.status == 200 else None
-        except (aiohttp.ClientError, TimeoutError, EngineError):
+        told = await self._endpoint.look("metrics", _LOOK_S)
+        if told is None:
             return None  # whether the server is away is for its requests to find out
+        load = read_load(told.body.decode("utf-8", "replace")) if told.status == 200 else None
         if load is None:
             self._no_metrics_until = clock() + _LOOK_AGAIN_S
         return load
@@ -130,9 +125,9 @@ async def _all(requests: Iterable[Coroutine[None, None, T]]) -> list[T]:
 @asynccontextmanager
 async def server(url: str, path: str, options: Sampling) -> AsyncIterator[Server]:
     """`path` is where requests go, below `url`. Raises EngineError for a key that no header can carry."""
-    async with opened_http(options) as http:
-        opened = Server(http, url, path, options)
+    async with client.opened(url, options.timeout_s) as opened:
+        asked = Server(opened, url, path, options)
         try:
-            yield opened
+            yield asked
         finally:
-            await opened.close()
+            await asked.close()

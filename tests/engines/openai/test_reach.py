@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import socket
+
 import pytest
 from pydantic import ValidationError
 
@@ -96,13 +98,10 @@ def test_what_is_not_listed_is_refused_with_the_list(address: str) -> None:
 @pytest.mark.parametrize("hosts", ["", "meta.example"], indirect=True)
 @pytest.mark.usefixtures("hosts")
 async def test_a_name_that_leads_to_a_forbidden_address_is_not_followed(monkeypatch: pytest.MonkeyPatch) -> None:
-    async def resolve(*_: object, **__: object) -> list[dict[str, object]]:
-        return [
-            {"hostname": "meta.example", "host": "169.254.169.254", "port": 80, "family": 2, "proto": 0, "flags": 0}
-        ]
+    def resolve(*_: object, **__: object) -> list[tuple[object, ...]]:
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("169.254.169.254", 80))]
 
-    monkeypatch.setattr("aiohttp.resolver.ThreadedResolver.resolve", resolve)
-    monkeypatch.setattr("aiohttp.resolver.AsyncResolver.resolve", resolve)
+    monkeypatch.setattr("socket.getaddrinfo", resolve)
     with pytest.raises(EngineError, match=r"169\.254\.169\.254 is a link-local or metadata address") as raised:
         await propose("http://meta.example/v1")
     assert (raised.value.kind, raised.value.retryable) == ("unreachable", False)
