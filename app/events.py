@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Collection
+from contextlib import suppress
 from functools import lru_cache
 
 import redis
@@ -20,8 +21,8 @@ from app.models.base import table_of
 
 _log = logging.getLogger(__name__)
 
-# What happens within a moment is one nudge: a large run writes a hundred variants in a second.
-_MOMENT_S = 0.25
+# After a nudge, so long none: a large run writes a hundred variants in a second, and pages look twice.
+_REST_S = 0.5
 
 # Of the table rather than of the class: a run writes one for every variant, and this is several times as quick.
 _ADD = insert(table_of(Event))
@@ -71,6 +72,7 @@ class Nudger:
         self._run_id = run_id
         self._kinds: set[str] = set()
         self._sending: asyncio.Task[None] | None = None
+        self._closing = asyncio.Event()
 
     def add(self, kind: str) -> None:
         """What was committed just now."""
@@ -80,14 +82,17 @@ class Nudger:
 
     async def close(self) -> None:
         """Sends what is left."""
+        self._closing.set()
         if self._sending is not None:
             await self._sending
 
     async def _send(self) -> None:
         while self._kinds:
-            await asyncio.sleep(_MOMENT_S)
             kinds, self._kinds = self._kinds, set()
             await asyncio.to_thread(self._nudge, kinds)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_REST_S):
+                    await self._closing.wait()
 
     def _nudge(self, kinds: Collection[str]) -> None:
         try:

@@ -1,6 +1,8 @@
-"""What a lane tells live pages of: a few nudger, whatever happens."""
+"""What a lane tells live pages of: a few nudges, whatever happens."""
 
 from __future__ import annotations
+
+import asyncio
 
 import pytest
 
@@ -32,6 +34,21 @@ async def test_all_that_happens_in_a_moment_is_one_nudge_of_each_kind(listening:
     await nudger.close()
     assert heard(listening) == [b"chain", b"variant"]
     nudger.add("variant")
+    await nudger.close()
+    assert heard(listening) == [b"variant"]
+
+
+async def test_the_first_is_told_at_once_and_what_follows_later_as_one(
+    listening: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(events, "_REST_S", 3600.0)
+    nudger = Nudger(7)
+    nudger.add("variant")
+    assert await asyncio.to_thread(listening.get_message, timeout=10)  # type: ignore[attr-defined]
+    for _ in range(50):
+        nudger.add("variant")
+        await asyncio.sleep(0)
+    assert heard(listening) == []
     await nudger.close()
     assert heard(listening) == [b"variant"]
 

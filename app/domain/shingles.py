@@ -7,8 +7,9 @@ docstrings and annotations change nothing; a changed constant, operator or state
 from __future__ import annotations
 
 import ast
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
+from typing import Any
 
 from app.domain.code import tree_of
 
@@ -70,31 +71,29 @@ def _is_docstring(node: ast.AST) -> bool:
 
 
 def _words(nodes: Sequence[ast.AST]) -> list[str]:
-    bound = {name for node in nodes if (name := _binding(node))}
-    return [_word(node, bound) for node in nodes]
+    bound = {name for node in nodes if (binding := _BINDINGS.get(type(node))) and (name := binding(node))}
+    words = []
+    for node in nodes:
+        spelling = _SPELLINGS.get(type(node))
+        word = spelling(node) if spelling else type(node).__name__
+        words.append(_BOUND if type(node) is ast.Name and word in bound else word)
+    return words
 
 
-def _binding(node: ast.AST) -> str | None:
-    if isinstance(node, ast.Name):
-        return None if isinstance(node.ctx, ast.Load) else node.id
-    if isinstance(node, ast.arg):
-        return node.arg
-    if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.ExceptHandler)):
-        return node.name
-    return node.name if isinstance(node, (ast.MatchAs, ast.MatchStar)) else None
-
-
-def _word(node: ast.AST, bound: set[str]) -> str:
-    if isinstance(node, ast.Name):
-        return _BOUND if node.id in bound else node.id
-    if isinstance(node, ast.arg):
-        return _BOUND
-    if isinstance(node, ast.Constant):
-        return f"{type(node.value).__name__}:{node.value!r}"
-    if isinstance(node, ast.Attribute):
-        return f".{node.attr}"
-    if isinstance(node, ast.keyword):
-        return f"{node.arg}="
-    if isinstance(node, ast.alias):
-        return f"import {node.name}"
-    return type(node).__name__
+# By the kind of node, rather than one question after the other: each new program is read like this.
+_BINDINGS: Mapping[type[ast.AST], Callable[[Any], str | None]] = {
+    ast.Name: lambda node: None if isinstance(node.ctx, ast.Load) else node.id,
+    ast.arg: lambda node: node.arg,
+    **dict.fromkeys(
+        (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.ExceptHandler, ast.MatchAs, ast.MatchStar),
+        lambda node: node.name,
+    ),
+}
+_SPELLINGS: Mapping[type[ast.AST], Callable[[Any], str]] = {
+    ast.Name: lambda node: node.id,
+    ast.arg: lambda _: _BOUND,
+    ast.Constant: lambda node: f"{type(node.value).__name__}:{node.value!r}",
+    ast.Attribute: lambda node: f".{node.attr}",
+    ast.keyword: lambda node: f"{node.arg}=",
+    ast.alias: lambda node: f"import {node.name}",
+}

@@ -9,7 +9,8 @@ from urllib.parse import urlsplit
 from pydantic_core import to_json
 
 from app.engines._openai.circuit import Circuit
-from app.engines._openai.client import Client, Disconnected, Response, TooLarge, Unreachable
+from app.engines._openai.client import Client, Disconnected, Response, TooLarge
+from app.engines._openai.dialling import Unreachable
 from app.engines._openai.options import Served
 from app.engines._openai.refusals import excerpt, refusal
 from app.errors import EngineError
