@@ -76,7 +76,7 @@ def api_token(ada: Actor) -> str:
 def server(database: str, broker: str) -> Iterator[str]:
     """The address of a real server, for what a test client cannot do: streams, logs, connections."""
     listener = socket.create_server(("127.0.0.1", 0))
-    running = uvicorn.Server(uvicorn.Config(create_app(), log_level="info", timeout_graceful_shutdown=1))
+    running = uvicorn.Server(uvicorn.Config(create_app(), http="h11", log_level="info", timeout_graceful_shutdown=1))
     thread = threading.Thread(target=running.run, kwargs={"sockets": [listener]})
     thread.start()
     yield f"http://127.0.0.1:{listener.getsockname()[1]}"
