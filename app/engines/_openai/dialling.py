@@ -57,8 +57,9 @@ class Dialler:
         addresses = await self._addresses()
         while True:
             opened = await _connected(addresses)
-            peer = opened.getpeername()
+            peer = None
             try:
+                peer = opened.getpeername()
                 _, made = await asyncio.get_running_loop().create_connection(
                     protocol, sock=opened, ssl=self._ssl, server_hostname=self._certified
                 )
@@ -78,8 +79,8 @@ class Dialler:
         if lookup is None or (lookup.done() and (loop.time() > self._kept_until or lookup.exception())):
             lookup = self._lookup = loop.create_task(self._look_up())
         found = await asyncio.shield(lookup)
-        self._turn += 1
         first = self._turn % len(found)
+        self._turn += 1
         return [*found[first:], *found[:first]]
 
     async def _look_up(self) -> Sequence[reach.AddressInfo]:

@@ -182,7 +182,7 @@ async def test_where_tls_fails_at_one_address_another_is_tried(
 ) -> None:
     names["two.example"] = ["127.0.0.2", "127.0.0.1"]
     serving = _serving(trusted, "two.example")
-    async with served(sized(b"yes"), tls=serving) as (_, port), _also_at("127.0.0.2", port, b"no TLS"):
+    async with served(sized(b"yes"), tls=serving) as (_, port), _also_at("127.0.0.2", port, None):
         for _ in range(4):
             assert (await _over_tls("two.example", port)).body == b"yes"
 
@@ -197,11 +197,14 @@ async def test_a_server_that_breaks_tls_off_is_told_of_in_words(trusted: trustme
 
 
 @asynccontextmanager
-async def _also_at(host: str, port: int, body: bytes) -> AsyncIterator[None]:
+async def _also_at(host: str, port: int, body: bytes | None) -> AsyncIterator[None]:
+    """A server that breaks every connection off where it has nothing to say."""
+
     async def peer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        while True:
+        while body is not None:
             await server.request(reader)
             writer.write(sized(body))
+        writer.transport.abort()
 
     server = Server(peer)
     listener = await asyncio.start_server(server, host, port)
