@@ -84,7 +84,7 @@ class Nudger:
         """Sends what is left."""
         self._closing.set()
         if self._sending is not None:
-            await self._sending
+            await asyncio.wait([self._sending])  # which goes on where this is cancelled
 
     async def _send(self) -> None:
         while self._kinds:

@@ -53,6 +53,19 @@ async def test_the_first_is_told_at_once_and_what_follows_later_as_one(
     assert heard(listening) == [b"variant"]
 
 
+async def test_closing_that_is_cancelled_loses_nothing(listening: object) -> None:
+    nudger = Nudger(7)
+    nudger.add("variant")
+    assert await asyncio.to_thread(listening.get_message, timeout=10)  # type: ignore[attr-defined]
+    nudger.add("chain")
+    closing = asyncio.create_task(nudger.close())
+    await asyncio.sleep(0)
+    closing.cancel()
+    await asyncio.wait([closing])
+    await nudger.close()
+    assert heard(listening) == [b"chain"]
+
+
 async def test_a_broker_that_is_away_is_no_trouble_of_a_run(
     broker: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -21,8 +21,9 @@ from app.engines._openai.dialling import Dialler
 
 # Most servers close a connection that is idle for 5 s (uvicorn's default): a request sent at that moment would be lost.
 _KEEP_ALIVE_S = 4.0
-_LARGEST_HEAD = 1 << 16
+_MOST_BESIDE = 1 << 16  # bytes that are no body: heads, trailers
 _GZIP = 16 + zlib.MAX_WBITS
+_MEMBERS = 64  # of a zipped body, which has one nearly always
 
 
 class Disconnected(Exception):
@@ -72,6 +73,8 @@ class Client:
         async with asyncio.timeout(self._timeout_s if timeout_s is None else timeout_s):
             connection = self._rested() or await self._dialler.dial(lambda: _Connection(self._open))
             try:
+                if self._closed:
+                    raise Disconnected("it was closed")
                 return await connection.ask(request, most)
             finally:
                 self._give_back(connection)
@@ -114,7 +117,6 @@ class Client:
             connection.abort()
         if ending:
             await asyncio.wait(ending)
-        await self._dialler.close()
 
 
 class _Connection(asyncio.Protocol):
@@ -129,7 +131,7 @@ class _Connection(asyncio.Protocol):
         self._parser = httptools.HttpResponseParser(self)
         self._answer: asyncio.Future[Response] | None = None  # to what was asked last
         self._spoilt = False  # of no use for a further request
-        self._most = self._received = self._head = 0  # bytes
+        self._most = self._received = self._beside = 0  # bytes; beside bodies
         self._begin()
 
     def _begin(self) -> None:
@@ -148,7 +150,8 @@ class _Connection(asyncio.Protocol):
         if self._transport.is_closing():
             raise Disconnected("the server closed it at once")
         self._spoilt = True  # until all of the answer is there
-        self._most, self._received, self._head = most, 0, 0
+        self._most, self._received, self._beside = most, 0, 0
+        self._begin()
         self._answer = asyncio.get_running_loop().create_future()
         self._transport.write(request)
         try:
@@ -178,15 +181,16 @@ class _Connection(asyncio.Protocol):
         if self._received > self._most:
             self._fail(TooLarge())
             return
+        before = len(self._body)
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade:
             self._fail(Disconnected("another protocol came back"))
         except httptools.HttpParserError as error:
             self._fail(Disconnected(f"no HTTP came back: {error}"))
-        if not self._in_body:
-            self._head += len(data)
-            if self._head > _LARGEST_HEAD:
+        if self._asked and len(self._body) == before:
+            self._beside += len(data)
+            if self._beside > _MOST_BESIDE:
                 self._fail(TooLarge())
 
     def on_message_begin(self) -> None:
@@ -223,14 +227,13 @@ class _Connection(asyncio.Protocol):
     def _tell(self) -> None:
         body, self._body = bytes(self._body), bytearray()
         try:
-            answer = Response(
-                self._parser.get_status_code(), _unzipped(body, self._most) if self._zipped else body, self._retry_after
-            )
+            if self._zipped and body:
+                body = _unzipped(body, self._most)
         except (Disconnected, TooLarge) as error:
             self._fail(error)
         else:
             if self._answer is not None and not self._answer.done():
-                self._answer.set_result(answer)
+                self._answer.set_result(Response(self._parser.get_status_code(), body, self._retry_after))
 
     def eof_received(self) -> None:
         if self._asked and self._in_body and not self._sized:
@@ -252,7 +255,7 @@ class _Connection(asyncio.Protocol):
 def _unzipped(body: bytes, most: int) -> bytes:
     """Raises TooLarge beyond `most` bytes, and Disconnected for what is not whole."""
     found = bytearray()
-    while body:  # of one member, nearly always
+    for _ in range(_MEMBERS):
         member = zlib.decompressobj(_GZIP)
         try:
             found += member.decompress(body, most + 1 - len(found))
@@ -263,7 +266,9 @@ def _unzipped(body: bytes, most: int) -> bytes:
         if not member.eof:
             raise Disconnected("what came back ends in the middle")
         body = member.unused_data
-    return bytes(found)
+        if not body:
+            return bytes(found)
+    raise TooLarge
 
 
 @asynccontextmanager

@@ -16,6 +16,7 @@ from app.engines._openai import reach
 P = TypeVar("P", bound=asyncio.Protocol)
 
 _CONNECT_S = 10.0
+_PARTING_S = 0.1  # for the end of TLS with a server whose connection came too late
 _ADDRESSES_KEPT_S = 10.0
 # After so long without an answer, the next of a name's addresses is tried as well (RFC 8305, section 8).
 _NEXT_ADDRESS_S = 0.25
@@ -55,28 +56,37 @@ class Dialler:
 
     async def _dialled(self, protocol: Callable[[], P]) -> P:
         addresses = await self._addresses()
+        broken: OSError | None = None  # how TLS ended with one of them
         while True:
-            opened = await _connected(addresses)
+            try:
+                opened = await _connected(addresses)
+            except OSError as error:
+                raise broken or error from None
             peer = None
             try:
                 peer = opened.getpeername()
                 _, made = await asyncio.get_running_loop().create_connection(
-                    protocol, sock=opened, ssl=self._ssl, server_hostname=self._certified
+                    protocol,
+                    sock=opened,
+                    ssl=self._ssl,
+                    server_hostname=self._certified,
+                    ssl_shutdown_timeout=_PARTING_S if self._ssl else None,
                 )
                 return made
             except BaseException as error:
-                opened.close()
+                if peer is None:
+                    opened.close()  # later it is for the loop to close: it may still be taking leave
                 # Another address may stand for another machine, with which TLS goes better.
                 others = [address for address in addresses if address[4] != peer]
                 if not isinstance(error, OSError) or not others or len(others) == len(addresses):
                     raise
-                addresses = others
+                addresses, broken = others, broken or error
 
     async def _addresses(self) -> Sequence[reach.AddressInfo]:
         """Looked up by one for all, and to its end even where everyone gives up."""
         loop = asyncio.get_running_loop()
         lookup = self._lookup
-        if lookup is None or (lookup.done() and (loop.time() > self._kept_until or lookup.exception())):
+        if lookup is None or (lookup.done() and loop.time() > self._kept_until):
             lookup = self._lookup = loop.create_task(self._look_up())
         found = await asyncio.shield(lookup)
         first = self._turn % len(found)
@@ -92,11 +102,6 @@ class Dialler:
             found = await loop.getaddrinfo(self._host, self._port, type=kind)
         self._kept_until = loop.time() + _ADDRESSES_KEPT_S
         return cast("Sequence[reach.AddressInfo]", found)
-
-    async def close(self) -> None:
-        if self._lookup is not None:
-            self._lookup.cancel()
-            await asyncio.wait([self._lookup])
 
 
 async def _connected(addresses: Sequence[reach.AddressInfo]) -> socket.socket:

@@ -193,6 +193,26 @@ async def test_no_more_is_held_than_an_answer_may_have(answer: bytes) -> None:
             await ask(port, most=1000)
 
 
+async def test_a_body_of_endless_parts_is_not_unpacked() -> None:
+    async with served(sized(gzip.compress(b"", mtime=0) * 1000, b"Content-Encoding: gzip")) as (_, port):
+        with pytest.raises(TooLarge):
+            await ask(port)
+
+
+@pytest.mark.parametrize("status", [b"204 No Content", b"304 Not Modified"])
+async def test_an_answer_without_a_body_makes_none_of_what_follows(status: bytes) -> None:
+    async def peer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await server.request(reader)
+        writer.write(b"HTTP/1.1 " + status + b"\r\n\r\n")
+        await server.request(reader)
+
+    server = Server(peer)
+    async with listening(server) as port, module.opened(f"http://127.0.0.1:{port}/v1", 5.0) as client:
+        await post(client)
+        with pytest.raises(Disconnected, match="the server closed it"):
+            await post(client)
+
+
 @pytest.mark.parametrize("extra", [sized(b"forged"), b"\r\n\r\nHTTP", b"\0"])
 async def test_what_nobody_asked_for_answers_no_further_request(extra: bytes) -> None:
     """Else each answer would be taken for that of the request before."""
@@ -288,8 +308,8 @@ async def test_a_request_that_takes_too_long_ends() -> None:
             await post(client)
 
 
-@pytest.mark.parametrize("start", [b"HTTP/1.1 200 OK\r\nX: ", b""])
-async def test_a_head_has_an_end(start: bytes) -> None:
+@pytest.mark.parametrize("start", [b"HTTP/1.1 200 OK\r\nX: ", CHUNKED + b"1\r\nx\r\n0\r\nX: ", b""])
+async def test_heads_and_trailers_have_an_end(start: bytes) -> None:
     more = b"x" * 65536 if start else b"HTTP/1.1 100 Continue\r\n\r\n" * 2000
 
     async def peer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

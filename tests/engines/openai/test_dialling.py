@@ -7,8 +7,8 @@ import socket
 import ssl
 import threading
 from collections import Counter
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +17,10 @@ import trustme
 
 from app.engines._openai import client as module
 from app.engines._openai import dialling
-from app.engines._openai.client import Response
+from app.engines._openai.client import Disconnected, Response, _Connection
 from app.engines._openai.dialling import Unreachable
-from tests.engines.openai.test_client import Server, ask, listening, post, served, sized
+from app.engines._openai.reach import AddressInfo
+from tests.engines.openai.test_client import Server, ask, listening, post, served, sized, until
 
 
 @pytest.fixture
@@ -108,23 +109,23 @@ async def test_a_lookup_goes_on_for_whoever_asks_next(monkeypatch: pytest.Monkey
     assert lookups == ["slow.example"]
 
 
-async def test_a_lookup_under_way_ends_with_the_client(monkeypatch: pytest.MonkeyPatch) -> None:
-    began, go_on = threading.Event(), threading.Event()
+async def test_a_connection_that_comes_after_the_client_was_closed_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    connected, go_on = dialling._connected, asyncio.Event()
 
-    def slow(*_: object, flags: int = 0, **__: object) -> list[tuple[object, ...]]:
-        if not flags:
-            began.set()
-            go_on.wait(10)
-        raise socket.gaierror(-2, "Name or service not known")
+    async def late(addresses: Sequence[AddressInfo]) -> socket.socket:
+        made = await connected(addresses)
+        await go_on.wait()
+        return made
 
-    monkeypatch.setattr("socket.getaddrinfo", slow)
-    async with module.opened("http://slow.example/v1", 5.0) as client:
-        asking = asyncio.create_task(post(client))
-        await asyncio.to_thread(began.wait)
-        asking.cancel()
-        with suppress(asyncio.CancelledError):
+    monkeypatch.setattr(dialling, "_connected", late)
+    async with served(sized(b"yes")) as (server, port):
+        async with module.opened(f"http://127.0.0.1:{port}/v1", 5.0) as client:
+            asking = asyncio.create_task(post(client))
+            await until(lambda: server.connections == 1)
+        go_on.set()
+        with pytest.raises(Disconnected, match="it was closed"):
             await asking
-    go_on.set()
+        assert server.requests == []
 
 
 @pytest.mark.parametrize("host", ["a..b", "x" * 64])
@@ -185,6 +186,41 @@ async def test_where_tls_fails_at_one_address_another_is_tried(
     async with served(sized(b"yes"), tls=serving) as (_, port), _also_at("127.0.0.2", port, None):
         for _ in range(4):
             assert (await _over_tls("two.example", port)).body == b"yes"
+
+
+async def test_tls_that_fails_is_told_rather_than_that_another_address_is_forbidden(
+    names: dict[str, list[str]], trusted: trustme.CA
+) -> None:
+    async def peer(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.transport.abort()
+
+    names["two.example"] = ["127.0.0.1", "169.254.1.1"]
+    async with listening(Server(peer)) as port:
+        with pytest.raises(Unreachable) as raised:
+            await _over_tls("two.example", port)
+    assert not raised.value.final
+
+
+async def test_who_gives_up_as_tls_is_made_harms_no_later_connection(
+    trusted: trustme.CA, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The loop takes leave of the server then, and must keep the socket's number until it has."""
+    made, leaving = _Connection.connection_made, []
+
+    def interrupted(self: _Connection, transport: asyncio.BaseTransport) -> None:
+        made(self, transport)
+        if leaving:
+            leaving.pop().cancel()
+
+    monkeypatch.setattr(_Connection, "connection_made", interrupted)
+    async with (
+        served(sized(b"yes"), tls=_serving(trusted, "localhost")) as (_, port),
+        module.opened(f"https://localhost:{port}/v1", 5.0) as client,
+    ):
+        leaving.append(asyncio.create_task(post(client)))
+        await asyncio.wait(leaving.copy())
+        answers = await asyncio.gather(*(post(client) for _ in range(3)))
+        assert {answer.body for answer in answers} == {b"yes"}
 
 
 async def test_a_server_that_breaks_tls_off_is_told_of_in_words(trusted: trustme.CA) -> None:
