@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import math
 import multiprocessing
 import os
 import resource
@@ -44,7 +45,7 @@ from app.local.ports import free_port
 from app.local.stack import LocalStack
 from app.migrate import upgrade
 from app.models import Seed
-from bench import simulation
+from bench import bare_client, simulation
 from bench.mock_openai import lengths
 
 ENVIRONMENT = "deduction"  # its verdicts compare values: what is measured is the driving of models
@@ -78,6 +79,7 @@ class Result:
     requests: int
     cpu_ms_per_request: float
     cpu_ms_per_chain: float
+    bare_client_ms_per_request: float | None  # None where servers fail on purpose: it has no patience
     memory_mb_early: float
     memory_mb_late: float
     teacher_busy: float
@@ -95,6 +97,8 @@ def measure(load: Load, chains: int, lanes: int, faults: float) -> Result:
         began = time.monotonic()
         usage, memory = _drive(run_id, lanes)
         teacher, student = (_stats(port) for port in ports)
+        at_once = load.slots[0], max(1, load.slots[1] // load.attempts)
+        bare_ms = None if faults else bare_client.cpu_ms(ports, at_once)
         cancelled_within = _cancel(chains, lanes, ports, load)
     makespan = max(teacher["last"], student["last"]) - teacher["first"]
     requests = int(teacher["requests"] + student["requests"])
@@ -119,6 +123,7 @@ def measure(load: Load, chains: int, lanes: int, faults: float) -> Result:
         requests=requests,
         cpu_ms_per_request=1000 * usage / requests,
         cpu_ms_per_chain=1000 * usage / chains,
+        bare_client_ms_per_request=bare_ms,
         memory_mb_early=max(memory[:third], default=0) / 2**20,
         memory_mb_late=max(memory[-third:], default=0) / 2**20,
         teacher_busy=teacher["busy_s"] / (makespan * load.slots[0]),
@@ -280,6 +285,7 @@ def show(results: Sequence[Result]) -> None:
         "of ideal": lambda r: f"{r.of_ideal:.1%}",
         "of bound": lambda r: f"{r.of_bound:.1%}",
         "CPU ms/request": lambda r: f"{r.cpu_ms_per_request:.2f}",
+        "a bare client's": lambda r: f"{r.bare_client_ms_per_request or math.nan:.2f}",
         "CPU ms/chain": lambda r: f"{r.cpu_ms_per_chain:.0f}",
         "cancelled within": lambda r: f"{r.cancelled_within:.2f} s",
         "MB early, late": lambda r: f"{r.memory_mb_early:.0f}, {r.memory_mb_late:.0f}",

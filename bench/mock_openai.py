@@ -5,7 +5,8 @@
 Each of a request's n samples waits for one of the slots and holds it for its length times `--token-s`. Lengths are
 log-normal and depend on the request's seed and the sample's index alone, so that a simulation knows them too. Replies
 are real: problems that pass the check, and answers that are right or wrong. `GET /stats` tells how busy the slots were,
-`/metrics` says what vLLM's does, and `--faults 0.02` lets one request in fifty fail, in all ways in turn.
+`/newest` what was asked last, `/metrics` what vLLM's does, and `--faults 0.02` lets one request in fifty fail, in all
+ways in turn.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from typing import Any
 from aiohttp import web
 
 SIGMA = 0.6
+_NEWEST = 100  # requests that it can tell of
 _FAULTS = ("overloaded", "crash", "disconnect", "cut")
 _PROBLEM = """\
 I take a running remainder, so that every step depends on all before it.
@@ -164,6 +166,7 @@ class MockServer:
         self._every = round(1 / faults) if faults else 0
         self._requests = 0
         self._seeds: set[int] = set()
+        self._newest: deque[dict[str, Any]] = deque(maxlen=_NEWEST)
         self._first = self._last = 0.0
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
@@ -171,6 +174,7 @@ class MockServer:
         n, seed = int(body.get("n", 1)), int(body.get("seed", 0))
         self._requests += 1
         self._seeds.add(seed)
+        self._newest.append(body)
         self._first = self._first or time.monotonic()
         fault = _FAULTS[self._requests // self._every % 4] if self._every and self._requests % self._every == 0 else ""
         if fault == "overloaded":
@@ -215,6 +219,9 @@ class MockServer:
             }
         )
 
+    async def newest(self, _: web.Request) -> web.Response:
+        return web.json_response([*self._newest])
+
     async def healthy(self, _: web.Request) -> web.Response:
         return web.Response()
 
@@ -226,6 +233,7 @@ async def serve(port: int, server_of: Callable[[], MockServer]) -> web.AppRunner
     app.router.add_post("/v1/completions", server.answer)
     app.router.add_get("/metrics", server.metrics)
     app.router.add_get("/stats", server.stats)
+    app.router.add_get("/newest", server.newest)
     app.router.add_get("/health", server.healthy)
     runner = web.AppRunner(app, access_log=None, handler_cancellation=True, keepalive_timeout=120, shutdown_timeout=0.1)
     await runner.setup()
