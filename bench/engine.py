@@ -303,10 +303,11 @@ async def _main() -> None:
     options.add_argument("--lanes", type=int, nargs="+", default=[1])
     options.add_argument("--slots", type=int, nargs=2, default=Load.slots)
     options.add_argument("--turns", type=int, default=Load.turns)
+    options.add_argument("--token-s", type=float, default=Load.token_s, help="seconds that a token takes the servers")
     options.add_argument("--faults", type=float, default=0.0, help="share of requests that fail at first")
     options.add_argument("--out", type=Path, help="where the figures go as JSON")
     told = options.parse_args()
-    load = Load(slots=tuple(told.slots), turns=told.turns)
+    load = Load(slots=tuple(told.slots), token_s=told.token_s, turns=told.turns)
     results = []
     with tempfile.TemporaryDirectory(prefix="cairn-bench-") as folder:
         async with LocalStack(Path(folder)) as stack:
