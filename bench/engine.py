@@ -32,7 +32,7 @@ from rich.console import Console
 from rich.table import Table
 from sqlalchemy import select
 
-from app import config, db
+from app import config, db, events, jobs
 from app.db import unit_of_work
 from app.domain.randomness import derive
 from app.domain.seeds import SeedDraft
@@ -297,6 +297,20 @@ def show(results: Sequence[Result]) -> None:
     Console(width=180).print(table)
 
 
+async def _measure_alone(load: Load, chains: int, lanes: int, faults: float) -> Result:
+    """In a database of its own: a run's problems are compared with those of earlier ones, which would be the same."""
+    with tempfile.TemporaryDirectory(prefix="cairn-bench-") as folder:
+        async with LocalStack(Path(folder)) as stack:
+            os.environ |= {"DATABASE_URL": stack.database_url, "REDIS_URL": stack.redis_url, "CAIRN_DATA_DIR": folder}
+            for cached in (config.settings, db.engine, jobs.sender, events.client):
+                cached.cache_clear()
+            upgrade(config.settings().database_url or "")
+            try:
+                return await asyncio.to_thread(measure, load, chains, lanes, faults)
+            finally:
+                db.engine().dispose()
+
+
 async def _main() -> None:
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("--chains", type=int, nargs="+", default=[300])
@@ -309,17 +323,10 @@ async def _main() -> None:
     told = options.parse_args()
     load = Load(slots=tuple(told.slots), token_s=told.token_s, turns=told.turns)
     results = []
-    with tempfile.TemporaryDirectory(prefix="cairn-bench-") as folder:
-        async with LocalStack(Path(folder)) as stack:
-            os.environ |= {"DATABASE_URL": stack.database_url, "REDIS_URL": stack.redis_url, "CAIRN_DATA_DIR": folder}
-            config.settings.cache_clear()
-            upgrade(config.settings().database_url or "")
-            for chains in told.chains:
-                for lanes in told.lanes:
-                    result = await asyncio.to_thread(measure, load, chains, lanes, told.faults)
-                    results.append(result)
-                    print(json.dumps(asdict(result)), flush=True)
-            db.engine().dispose()
+    for chains in told.chains:
+        for lanes in told.lanes:
+            results.append(await _measure_alone(load, chains, lanes, told.faults))
+            print(json.dumps(asdict(results[-1])), flush=True)
     show(results)
     if told.out:
         told.out.parent.mkdir(parents=True, exist_ok=True)
