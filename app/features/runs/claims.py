@@ -14,6 +14,7 @@ from app.config import settings
 from app.db import Session, Statement, Writing
 from app.domain.difficulty import Band
 from app.domain.tree import Direction, Place
+from app.features.runs import statements
 from app.features.runs.finish import finish_run_if_done, in_order, lock_run
 from app.models import Chain, Growth, Incident, LaneSlot, Remeasurement, Run, RunEmbedding, Seed, Variant
 
@@ -163,6 +164,16 @@ def claim_chains(
     return taken
 
 
+def fair_share(session: Session, run_id: int) -> int:
+    """How many chains and requests each lane has where all lanes of a run have as many."""
+
+    def count(*which: ColumnElement[bool]) -> int:
+        return session.execute(select(func.count()).where(*which)).scalar_one()
+
+    left = sum(count(leased.run_id == run_id, leased.state == "open") for leased in LEASED)
+    return -(-left // max(1, count(LaneSlot.run_id == run_id)))
+
+
 def _wanted(leased: type[Growth] | type[Chain], may_start: Mapping[str, int]) -> list[ColumnElement[bool]]:
     if leased is Growth:
         return []
@@ -297,26 +308,16 @@ def _quarantine(session: Session, run_id: int) -> None:
     finish_run_if_done(session, run)
 
 
-def renew(session: Session, run_id: int, owner: str) -> set[str] | None:
+def renew(run_id: int, owner: str) -> Writing[set[str] | None]:
     """Extends the leases of `owner`. The names of the claims that it still holds, or None where it lost its slot."""
-    slot = session.execute(
-        update(LaneSlot)
-        .where(LaneSlot.run_id == run_id, LaneSlot.owner == owner)
-        .values(lease_expires_at=_until())
-        .returning(LaneSlot.slot)
-    ).scalar()
-    if slot is None:
+    mine = {"run_id": run_id, "owner": owner, "lease_s": settings().lease_s}
+    if not (yield Statement(statements.RENEW_SLOT, mine)):
         return None
-    return {
-        f"{leased.__tablename__} {number}"
-        for leased in LEASED
-        for number in session.execute(
-            update(leased)
-            .where(in_order(leased, leased.run_id == run_id, leased.owner == owner, leased.state == "open"))
-            .values(lease_expires_at=_until())
-            .returning(leased.id)
-        ).scalars()
-    }
+    names = set()
+    for leased in LEASED:
+        rows = yield Statement(statements.RENEW[leased], mine)
+        names |= {f"{leased.__tablename__} {number}" for (number,) in rows}
+    return names
 
 
 def release(session: Session, run_id: int, owner: str) -> None:

@@ -1,7 +1,8 @@
-"""What lanes write after each stage, in one statement, so that it can be a transaction of its own (app.direct).
+"""What lanes write, each in one statement, so that it can be a transaction of its own (app.direct).
 
-They are in psycopg's own words: to build them anew each time would take longer than to run them. Each holds the claimed
-row first; where the claim is lost it writes nothing and returns no row. What stands already is left as it is.
+They are in psycopg's own words: to build them anew each time would take longer than to run them. What follows a stage
+holds the claimed row first; where the claim is lost it writes nothing and returns no row. What stands already is left
+as it is.
 """
 
 from __future__ import annotations
@@ -217,3 +218,18 @@ where variant.run_id = %(run_id)s and fingerprint = %(fingerprint)s and invalid_
 order by growth_id is not null, position, turn, branch"""
 
 SET_ORIGINAL = b"update variant set duplicate_of = %(original)s::bigint where id = any(%(ids)s::bigint[])"
+
+RENEW_SLOT = b"""
+update lane_slot set lease_expires_at = now() + make_interval(secs => %(lease_s)s::float8)
+where run_id = %(run_id)s and owner = %(owner)s
+returning slot"""
+
+RENEW = _by_claim("""
+with held as (
+    select id from LEASED
+    where run_id = %(run_id)s and owner = %(owner)s and state = 'open'
+    order by id for no key update
+)
+update LEASED set lease_expires_at = now() + make_interval(secs => %(lease_s)s::float8)
+from held where LEASED.id = held.id
+returning LEASED.id""")

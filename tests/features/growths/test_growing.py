@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 from sqlalchemy import text, update
 
-from app.db import unit_of_work
+from app.db import complete, unit_of_work
 from app.domain.actor import Actor
 from app.errors import Conflict
 from app.features.growths import service
@@ -189,7 +189,7 @@ def test_a_chain_and_a_request_beside_it_are_driven_at_once(ada: Actor, grow: Gr
         claims.take_slot(session, run_id, "lane", "full")
         names = [claim.name for claim in claims.claim_chains(session, run_id, "lane", 4, alone=False)]
         assert names == [f"growth {growth.id}", f"chain {growth.chain_id}"]
-        assert claims.renew(session, run_id, "lane") == set(names)
+        assert complete(session, claims.renew(run_id, "lane")) == set(names)
 
 
 def test_a_request_that_kills_its_worker_is_set_aside(ada: Actor, grow: Grow) -> None:

@@ -174,6 +174,18 @@ def test_a_lane_gives_way_at_once_to_a_smaller_run_without_lanes() -> None:
         assert not claims.smaller_waits(session, small, "small"), "the other one is larger"
 
 
+def test_a_lane_that_begins_leaves_the_other_lanes_their_share(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(settings(), "worker_processes", 3)
+    run_id = refining.start(refining.owner_with_seeds(2), baseline=True)
+    looks = count()
+    assert refining.drive(run_id, lambda: next(looks) > 0) is False
+    with unit_of_work() as session:
+        begun = select(func.count()).select_from(Chain).where(Chain.run_id == run_id, Chain.epoch > 0)
+        assert session.scalar(begun) == 3, "of eight"
+    refining.drive(run_id)
+    assert refining.state(run_id) == "finished", "the others never came"
+
+
 def test_a_repeated_message_finds_no_slot() -> None:
     run_id = refining.start(refining.owner_with_seeds())
     with unit_of_work() as session:
@@ -227,7 +239,7 @@ def test_a_lane_that_slept_past_its_lease_cannot_write() -> None:
     with pytest.raises(LeaseLost), unit_of_work() as session:
         complete(session, stages.save_turn(late, 1))
     with unit_of_work() as session:
-        assert claims.renew(session, run_id, "sleeper") is None
+        assert complete(session, claims.renew(run_id, "sleeper")) is None
         complete(session, stages.save_turn(again, 1))
 
 
