@@ -1,12 +1,14 @@
-"""What the plainest client takes for requests that a run has just made: the floor under what a lane takes for one.
+"""What a plain client takes for some of the requests that a run has just made: a yardstick for what a lane takes.
 
 It posts the very same bodies with aiohttp, as many at once as the servers take, and reads the replies as JSON; nothing
-is checked, judged or kept. Machines differ, and one machine from hour to hour: the ratio of both figures does not.
+is checked, judged or kept. Machines differ, and one machine differs from hour to hour: the figures go up and down
+together.
 """
 
 from __future__ import annotations
 
 import asyncio
+import gc
 import multiprocessing
 import time
 from collections.abc import Sequence
@@ -32,13 +34,14 @@ def cpu_ms(ports: Sequence[int], at_once: Sequence[int]) -> float:
 
 
 def _measure(ports: Sequence[int], at_once: Sequence[int], results: Any) -> None:
+    gc.freeze()  # as a lane does
     results.put(asyncio.run(_ask_all(ports, at_once)))
 
 
 async def _ask_all(ports: Sequence[int], at_once: Sequence[int]) -> float:
     urls = [f"http://127.0.0.1:{port}" for port in ports]
     rooms = [asyncio.Semaphore(number) for number in at_once]
-    async with aiohttp.ClientSession(raise_for_status=True) as session:
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0), raise_for_status=True) as session:
 
         async def ask(room: asyncio.Semaphore, url: str, body: dict[str, Any]) -> None:
             async with room, session.post(f"{url}/v1/chat/completions", json=body) as response:
@@ -48,7 +51,7 @@ async def _ask_all(ports: Sequence[int], at_once: Sequence[int]) -> float:
 
         requests = []
         for room, url in zip(rooms, urls, strict=True):
-            async with session.get(f"{url}/newest") as response:
+            async with session.get(f"{url}/sample") as response:
                 requests.append([(room, url, body) for body in await response.json()])
         mixed = [request for request in chain(*zip_longest(*requests)) if request]
         taken = []

@@ -79,7 +79,7 @@ class Result:
     requests: int
     cpu_ms_per_request: float
     cpu_ms_per_chain: float
-    bare_client_ms_per_request: float | None  # None where servers fail on purpose: it has no patience
+    bare_client_cpu_ms_per_request: float | None  # None where servers fail on purpose: it has no patience
     memory_mb_early: float
     memory_mb_late: float
     teacher_busy: float
@@ -123,7 +123,7 @@ def measure(load: Load, chains: int, lanes: int, faults: float) -> Result:
         requests=requests,
         cpu_ms_per_request=1000 * usage / requests,
         cpu_ms_per_chain=1000 * usage / chains,
-        bare_client_ms_per_request=bare_ms,
+        bare_client_cpu_ms_per_request=bare_ms,
         memory_mb_early=max(memory[:third], default=0) / 2**20,
         memory_mb_late=max(memory[-third:], default=0) / 2**20,
         teacher_busy=teacher["busy_s"] / (makespan * load.slots[0]),
@@ -139,13 +139,8 @@ def _prepare(chains: int, load: Load) -> list[simulation.Chain]:
     name = f"{chains} seeds"
     with unit_of_work() as session:
         actor = ensure_local_owner(session)
-        known = queries.seed_set_named(session, actor.workspace_id, name)
-        if known is None:
-            create_set(session, actor, name, (_seed(number) for number in range(chains)), origin="bench")
-            known = queries.seed_set_named(session, actor.workspace_id, name)
-        digests = session.scalars(
-            select(Seed.digest).where(Seed.seed_set_id == known.id).order_by(Seed.position)  # type: ignore[union-attr]
-        ).all()
+        create_set(session, actor, name, (_seed(number) for number in range(chains)), origin="bench")
+        digests = session.scalars(select(Seed.digest).order_by(Seed.position)).all()
     return [_seconds(digest, load) for digest in digests]
 
 
@@ -241,6 +236,8 @@ def _cancel(chains: int, lanes: int, ports: tuple[int, int], load: Load) -> floa
     run_id = _start(chains, lanes, ports, load)
     processes, _ = start_lanes(run_id, lanes)
     while _stats(ports[1])["running"] < min(load.slots[1], load.attempts):
+        if not any(process.is_alive() for process in processes):
+            raise SystemExit("the run to cancel was over before it was under way: use more chains, or slower servers")
         time.sleep(0.1)
     began = time.monotonic()
     with unit_of_work() as session:
@@ -285,7 +282,7 @@ def show(results: Sequence[Result]) -> None:
         "of ideal": lambda r: f"{r.of_ideal:.1%}",
         "of bound": lambda r: f"{r.of_bound:.1%}",
         "CPU ms/request": lambda r: f"{r.cpu_ms_per_request:.2f}",
-        "a bare client's": lambda r: f"{r.bare_client_ms_per_request or math.nan:.2f}",
+        "a bare client's": lambda r: f"{r.bare_client_cpu_ms_per_request or math.nan:.2f}",
         "CPU ms/chain": lambda r: f"{r.cpu_ms_per_chain:.0f}",
         "cancelled within": lambda r: f"{r.cancelled_within:.2f} s",
         "MB early, late": lambda r: f"{r.memory_mb_early:.0f}, {r.memory_mb_late:.0f}",

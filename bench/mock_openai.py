@@ -5,8 +5,8 @@
 Each of a request's n samples waits for one of the slots and holds it for its length times `--token-s`. Lengths are
 log-normal and depend on the request's seed and the sample's index alone, so that a simulation knows them too. Replies
 are real: problems that pass the check, and answers that are right or wrong. `GET /stats` tells how busy the slots were,
-`/newest` what was asked last, `/metrics` what vLLM's does, and `--faults 0.02` lets one request in fifty fail, in all
-ways in turn.
+`/sample` some of what was asked, `/metrics` what vLLM's does, and `--faults 0.02` lets one request in fifty fail, in
+all ways in turn.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from typing import Any
 from aiohttp import web
 
 SIGMA = 0.6
-_NEWEST = 100  # requests that it can tell of
+_KEPT = 100  # requests that it can tell of
 _FAULTS = ("overloaded", "crash", "disconnect", "cut")
 _PROBLEM = """\
 I take a running remainder, so that every step depends on all before it.
@@ -166,7 +166,8 @@ class MockServer:
         self._every = round(1 / faults) if faults else 0
         self._requests = 0
         self._seeds: set[int] = set()
-        self._newest: deque[dict[str, Any]] = deque(maxlen=_NEWEST)
+        self._kept: list[dict[str, Any]] = []
+        self._choice = Random(0)  # noqa: S311
         self._first = self._last = 0.0
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
@@ -174,7 +175,7 @@ class MockServer:
         n, seed = int(body.get("n", 1)), int(body.get("seed", 0))
         self._requests += 1
         self._seeds.add(seed)
-        self._newest.append(body)
+        self._keep(body)
         self._first = self._first or time.monotonic()
         fault = _FAULTS[self._requests // self._every % 4] if self._every and self._requests % self._every == 0 else ""
         if fault == "overloaded":
@@ -219,8 +220,15 @@ class MockServer:
             }
         )
 
-    async def newest(self, _: web.Request) -> web.Response:
-        return web.json_response([*self._newest])
+    def _keep(self, body: dict[str, Any]) -> None:
+        """Each request so far is kept with the same chance (Vitter, 1985, algorithm R)."""
+        if len(self._kept) < _KEPT:
+            self._kept.append(body)
+        elif (place := self._choice.randrange(self._requests)) < _KEPT:
+            self._kept[place] = body
+
+    async def sample(self, _: web.Request) -> web.Response:
+        return web.json_response(self._kept)
 
     async def healthy(self, _: web.Request) -> web.Response:
         return web.Response()
@@ -233,7 +241,7 @@ async def serve(port: int, server_of: Callable[[], MockServer]) -> web.AppRunner
     app.router.add_post("/v1/completions", server.answer)
     app.router.add_get("/metrics", server.metrics)
     app.router.add_get("/stats", server.stats)
-    app.router.add_get("/newest", server.newest)
+    app.router.add_get("/sample", server.sample)
     app.router.add_get("/health", server.healthy)
     runner = web.AppRunner(app, access_log=None, handler_cancellation=True, keepalive_timeout=120, shutdown_timeout=0.1)
     await runner.setup()

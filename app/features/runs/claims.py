@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -165,13 +166,13 @@ def claim_chains(
 
 
 def fair_share(session: Session, run_id: int) -> int:
-    """How many chains and requests each lane has where all lanes of a run have as many."""
+    """How many chains and requests each lane has where all lanes of a run have as many; one at least."""
 
     def count(*which: ColumnElement[bool]) -> int:
         return session.execute(select(func.count()).where(*which)).scalar_one()
 
     left = sum(count(leased.run_id == run_id, leased.state == "open") for leased in LEASED)
-    return -(-left // max(1, count(LaneSlot.run_id == run_id)))
+    return max(1, math.ceil(left / count(LaneSlot.run_id == run_id)))
 
 
 def _wanted(leased: type[Growth] | type[Chain], may_start: Mapping[str, int]) -> list[ColumnElement[bool]]:
