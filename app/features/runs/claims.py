@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from types import MappingProxyType
 
-from sqlalchemy import and_, case, func, or_, select, update
+from sqlalchemy import and_, case, func, literal, or_, select, update
 from sqlalchemy.sql.elements import ColumnElement
 
 from app.config import settings
@@ -165,14 +165,18 @@ def claim_chains(
     return taken
 
 
-def fair_share(session: Session, run_id: int) -> int:
-    """How many chains and requests each lane has where all lanes of a run have as many; one at least."""
+def fair_share(session: Session, run_id: int, *, joining: bool) -> int:
+    """How many chains and requests each lane has where all lanes of a run have as many; one at least.
+
+    While lanes are `joining` those count that the run may have, later those that live.
+    """
 
     def count(*which: ColumnElement[bool]) -> int:
         return session.execute(select(func.count()).where(*which)).scalar_one()
 
     left = sum(count(leased.run_id == run_id, leased.state == "open") for leased in LEASED)
-    return max(1, math.ceil(left / count(LaneSlot.run_id == run_id)))
+    lanes = count(LaneSlot.run_id == run_id, or_(literal(joining), LaneSlot.lease_expires_at > func.now()))
+    return max(1, math.ceil(left / max(1, lanes)))
 
 
 def _wanted(leased: type[Growth] | type[Chain], may_start: Mapping[str, int]) -> list[ColumnElement[bool]]:

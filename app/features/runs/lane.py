@@ -48,8 +48,7 @@ _LOOKS_REST = 10
 # A claim passes over all chains that are driven by now: a large crew is filled up when one in so many of its places is
 # free, or once in a while.
 _SHARES = 16
-# For so long a lane takes no more than its share of the chains: the run's other lanes are about to come, and would find
-# none left.
+# For so long the run's other lanes may be about to come, and are left their share of the chains.
 _JOINING_S = 3.0
 # By default each 700 new objects set the collector looking for cycles, of which a lane makes hardly any, among the
 # texts of all its chains: it took a fifteenth of a lane's time.
@@ -99,6 +98,7 @@ class _Lane:
         self._next_look = 0.0
         self._next_claim = 0.0
         self._share = 0
+        self._next_share = 0.0
         self._joining_until = 0.0
         self._grace_s = _GRACE_S
 
@@ -177,7 +177,6 @@ class _Lane:
         clock = asyncio.get_running_loop().time
         slice_end = clock() + self._settings.lane_slice_s
         next_beat = clock() + self._settings.heartbeat_s
-        self._share = await self._ledger.write(claims.fair_share, self._run_id)
         self._joining_until = clock() + _JOINING_S
         while True:
             state, waiting = await self._ledger.save(claims.look, self._run_id)
@@ -233,9 +232,12 @@ class _Lane:
 
     async def _fill(self, config: RunConfig, tools: Tools, crew: Crew) -> None:
         clock = asyncio.get_running_loop().time
-        places = min(crew.chains, self._share) if clock() < self._joining_until else crew.chains
-        room = places - len(self._growing)
-        if room <= 0 or (room * _SHARES < places and clock() < self._next_claim):
+        if clock() >= self._next_share:
+            joining = clock() < self._joining_until
+            self._share = await self._ledger.write(claims.fair_share, self._run_id, joining=joining)
+            self._next_share = clock() + self._settings.control_s
+        room = min(crew.chains, self._share) - len(self._growing)
+        if room <= 0 or (self._growing and room * _SHARES < crew.chains and clock() < self._next_claim):
             return
         self._next_claim = clock() + self._settings.control_s
         taken = await self._ledger.write(

@@ -184,6 +184,18 @@ def test_a_lane_that_begins_leaves_the_other_lanes_their_share(monkeypatch: pyte
         assert session.scalar(begun) == 3, "of eight"
 
 
+def test_the_share_is_that_of_the_lanes_that_live_once_all_have_had_time_to_come(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(settings(), "worker_processes", 4)
+    run_id = refining.start(refining.owner_with_seeds(2), baseline=True)
+    with unit_of_work() as session:
+        for lanes, share in enumerate((8, 4, 3, 2), 1):
+            claims.take_slot(session, run_id, f"lane {lanes}", "full")
+            assert claims.fair_share(session, run_id, joining=True) == 2
+            assert claims.fair_share(session, run_id, joining=False) == share
+
+
 def test_a_lane_whose_share_ends_at_once_takes_what_no_other_came_for(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(settings(), "worker_processes", 8)
     monkeypatch.setattr(settings(), "lane_chains", 64)
