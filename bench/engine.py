@@ -50,6 +50,7 @@ from bench.mock_openai import lengths
 
 ENVIRONMENT = "deduction"  # its verdicts compare values: what is measured is the driving of models
 RUN_SEED = 1
+_READY_S = 120.0
 
 
 @dataclass(frozen=True)
@@ -225,9 +226,11 @@ def start_lanes(run_id: int, lanes: int) -> tuple[list[Any], Any]:
     db.engine().dispose()
     context = multiprocessing.get_context("spawn")
     results = context.SimpleQueue()
-    processes = [context.Process(target=_lane, args=(run_id, results)) for _ in range(lanes)]
+    ready = context.Barrier(lanes + 1)  # a worker's processes are there before a run begins
+    processes = [context.Process(target=_lane, args=(run_id, ready, results)) for _ in range(lanes)]
     for process in processes:
         process.start()
+    ready.wait(_READY_S)
     return processes, results
 
 
@@ -250,8 +253,9 @@ def _cancel(chains: int, lanes: int, ports: tuple[int, int], load: Load) -> floa
     return within
 
 
-def _lane(run_id: int, results: Any) -> None:
+def _lane(run_id: int, ready: Any, results: Any) -> None:
     """One lane in a process of its own; its sandbox's processes are counted as children, not as its own."""
+    ready.wait(_READY_S)
     began = _cpu_s()
     lane.drive_until_over(run_id)
     results.put(_cpu_s() - began)
