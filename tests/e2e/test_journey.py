@@ -154,7 +154,8 @@ def test_by_keyboard(page: Page, worker: Supervisor, ada: Actor, link: str, file
     page.wait_for_url("**/curricula")
     keys.press("n")
     page.wait_for_url("**/curricula/new")
-    page.keyboard.type("First steps")  # the field has the focus
+    expect(page.get_by_label("Name", exact=True)).to_be_focused()
+    page.keyboard.type("First steps")
     keys.press("Enter")
     page.wait_for_url("**/v1")
     expect(page.get_by_text(f"Freeze {total - 1} problems")).to_be_visible()

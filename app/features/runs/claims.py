@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from types import MappingProxyType
 
 from sqlalchemy import and_, case, func, literal, or_, select, update
+from sqlalchemy.orm import InstrumentedAttribute
 from sqlalchemy.sql.elements import ColumnElement
 
 from app.config import settings
@@ -17,7 +18,7 @@ from app.domain.difficulty import Band
 from app.domain.tree import Direction, Place
 from app.features.runs import statements
 from app.features.runs.finish import finish_run_if_done, in_order, lock_run
-from app.models import Chain, Growth, Incident, LaneSlot, Remeasurement, Run, RunEmbedding, Seed, Variant
+from app.models import Chain, Growth, Incident, LaneSlot, Run, Seed, Variant
 
 # A chain that was under way when its lane died may have killed it. After SUSPECT deaths in a row without any
 # committed progress it is driven alone, so that innocents are told apart; after QUARANTINE it is set aside, visibly.
@@ -196,7 +197,7 @@ def _take(
     limit: int,
     *which: ColumnElement[bool],
 ) -> list[Claim]:
-    free = _free(leased, run_id)
+    free = nobodys(leased, run_id)
     order = (Growth.id,) if leased is Growth else (Chain.position, Chain.arm)
     candidates = select(leased.id).where(*free, *which).order_by(*order)
     # As a CTE it is run once; a subquery may be run again for each row, and then take more than the limit.
@@ -215,7 +216,10 @@ def _take(
     return _asked(session, ids) if leased is Growth else _chains(session, ids)
 
 
-def _free(leased: type[Growth] | type[Chain], run_id: int | ColumnElement[int]) -> tuple[ColumnElement[bool], ...]:
+def nobodys(
+    leased: type[Growth] | type[Chain], run_id: int | InstrumentedAttribute[int]
+) -> tuple[ColumnElement[bool], ...]:
+    """What is open of a run and driven by nobody."""
     orphaned = or_(leased.owner.is_(None), leased.lease_expires_at < func.now())
     return leased.run_id == run_id, leased.state == "open", orphaned
 
@@ -333,69 +337,3 @@ def release(session: Session, run_id: int, owner: str) -> None:
             .where(in_order(leased, leased.run_id == run_id, leased.owner == owner))
             .values(owner=None, lease_expires_at=None)
         )
-
-
-def free_slots(session: Session) -> list[tuple[int, int]]:
-    """(run, number of slots without a live lane) of every running run that has chains to drive."""
-    claimable = or_(
-        *(select(leased.id).where(*_free(leased, LaneSlot.run_id)).exists() for leased in LEASED)  # type: ignore[arg-type]
-    )
-    rows = session.execute(
-        select(LaneSlot.run_id, func.count())
-        .join(Run, Run.id == LaneSlot.run_id)
-        .where(
-            Run.state == "running",
-            claimable,
-            or_(LaneSlot.owner.is_(None), LaneSlot.lease_expires_at < func.now()),
-        )
-        .group_by(LaneSlot.run_id)
-        .order_by(LaneSlot.run_id)
-    )
-    return [(run_id, count) for run_id, count in rows]
-
-
-def waiting_remeasurements(session: Session) -> list[int]:
-    """Those that nobody drives. They share the workers with runs."""
-    orphaned = or_(Remeasurement.owner.is_(None), Remeasurement.lease_expires_at < func.now())
-    waiting = select(Remeasurement.id).where(Remeasurement.state == "running", orphaned).order_by(Remeasurement.id)
-    return list(session.execute(waiting).scalars())
-
-
-def waiting_embeddings(session: Session) -> list[int]:
-    """Runs whose variants are to be embedded while nobody does it."""
-    orphaned = or_(RunEmbedding.owner.is_(None), RunEmbedding.lease_expires_at < func.now())
-    waiting = select(RunEmbedding.run_id).where(RunEmbedding.state == "running", orphaned).order_by(RunEmbedding.run_id)
-    return list(session.execute(waiting).scalars())
-
-
-def others_wait(session: Session, run_id: int | None) -> bool:
-    """Whether a run other than `run_id` has chains to drive and too few lanes, or measuring or embedding waits."""
-    if any(other != run_id for other, _ in free_slots(session)):
-        return True
-    return bool(waiting_remeasurements(session) or waiting_embeddings(session))
-
-
-def smaller_waits(session: Session, run_id: int, owner: str) -> bool:
-    """Whether this lane should give way: a run with fewer open chains than ours, or a preview, has no lane at all.
-
-    Only one lane of a run does: the one in its highest slot.
-    """
-    alive = LaneSlot.lease_expires_at > func.now()
-    highest = select(LaneSlot.owner).where(LaneSlot.run_id == run_id, alive).order_by(LaneSlot.slot.desc()).limit(1)
-    if session.execute(highest).scalar() != owner:
-        return False
-    served = set(session.execute(select(LaneSlot.run_id).where(alive)).scalars())
-    waiting = [other for other, _ in free_slots(session) if other not in served]
-    if not waiting:
-        return False
-    looked_at = select(Run.id).where(Run.id.in_([run_id, *waiting]), Run.previews.is_not(None))
-    previews = set(session.execute(looked_at).scalars())
-    if run_id not in previews and previews:
-        return True
-    counted = session.execute(
-        select(Chain.run_id, func.count().label("number"))
-        .where(Chain.run_id.in_([run_id, *waiting]), Chain.state == "open")
-        .group_by(Chain.run_id)
-    )
-    open_chains: dict[int, int] = {row.run_id: row.number for row in counted}
-    return min(open_chains.get(other, 0) for other in waiting) < open_chains.get(run_id, 0)

@@ -18,7 +18,7 @@ from typing import Generic, Protocol, TypeVar
 from app.config import settings
 from app.db import Session
 from app.errors import AppError, LeaseLost, StorageFull, Unavailable
-from app.features.runs import claims
+from app.features.runs import waiting
 from app.features.runs.asking import StageFailed
 from app.features.runs.flow.limiter import Stopped
 from app.features.runs.ledger import Ledger
@@ -124,7 +124,7 @@ class RequestLane(ABC, Generic[C]):
                 self.stopping.set()
                 await asyncio.sleep(_GRACE_S)
                 raise Stopped
-            if clock() > slice_end and await self.ledger.write(claims.others_wait, None):
+            if clock() > slice_end and await self.ledger.write(waiting.others, None):
                 self.stopping.set()
             await asyncio.sleep(self.settings.control_s)
 

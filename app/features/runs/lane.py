@@ -25,7 +25,7 @@ from app.config import Settings, settings
 from app.domain.ports import EngineContext, Sandbox, Student, Teacher
 from app.errors import AppError, EngineError, InvalidForm, LeaseLost, StorageFull, Unavailable
 from app.events import Nudger
-from app.features.runs import claims, limits, queries, service, stages
+from app.features.runs import claims, limits, queries, service, stages, waiting
 from app.features.runs.asking import CapReached, Patience, StageFailed
 from app.features.runs.claims import Claim
 from app.features.runs.flow.crew import Crew
@@ -98,7 +98,6 @@ class _Lane:
         self._next_look = 0.0
         self._next_claim = 0.0
         self._share = 0
-        self._next_share = 0.0
         self._joining_until = 0.0
         self._grace_s = _GRACE_S
 
@@ -179,18 +178,18 @@ class _Lane:
         next_beat = clock() + self._settings.heartbeat_s
         self._joining_until = clock() + _JOINING_S
         while True:
-            state, waiting = await self._ledger.save(claims.look, self._run_id)
+            state, undriven = await self._ledger.save(claims.look, self._run_id)
             if state == "cancelled":
                 self._grace_s = 0.0  # nothing that is under way would be taken
             if state != "running" or self._should_stop():
                 return False
             if clock() > slice_end and not tools.stopping.is_set():
                 slice_end = clock() + self._settings.lane_slice_s
-                if await self._ledger.write(claims.others_wait, self._run_id):
+                if await self._ledger.write(waiting.others, self._run_id):
                     self._give_way(tools, crew)
             if config.limited:
                 await self._look()
-            if waiting and not tools.stopping.is_set():
+            if undriven and not tools.stopping.is_set():
                 await self._fill(config, tools, crew)
             if not self._growing:
                 return tools.stopping.is_set()
@@ -201,7 +200,7 @@ class _Lane:
                 next_beat = clock() + self._settings.heartbeat_s
                 if not await self._renew():
                     return False
-                if await self._ledger.write(claims.smaller_waits, self._run_id, self._owner):
+                if await self._ledger.write(waiting.smaller_run, self._run_id, self._owner):
                     self._give_way(tools, crew)
 
     async def _look(self) -> None:
@@ -232,14 +231,14 @@ class _Lane:
 
     async def _fill(self, config: RunConfig, tools: Tools, crew: Crew) -> None:
         clock = asyncio.get_running_loop().time
-        if clock() >= self._next_share:
+        due = not self._growing or clock() >= self._next_claim
+        if due:
+            self._next_claim = clock() + self._settings.control_s
             joining = clock() < self._joining_until
             self._share = await self._ledger.write(claims.fair_share, self._run_id, joining=joining)
-            self._next_share = clock() + self._settings.control_s
         room = min(crew.chains, self._share) - len(self._growing)
-        if room <= 0 or (self._growing and room * _SHARES < crew.chains and clock() < self._next_claim):
+        if room <= 0 or (not due and room * _SHARES < crew.chains):
             return
-        self._next_claim = clock() + self._settings.control_s
         taken = await self._ledger.write(
             claims.claim_chains,
             self._run_id,

@@ -34,7 +34,7 @@ def create(session: Session, actor: Actor, config: RunConfig) -> Run:
 def preview(session: Session, actor: Actor, whole: RunConfig) -> Run:
     """Starts the run on its first seeds only, to tell what the whole of it would take: see previews.estimate.
 
-    Raises what `create` raises of the whole run. Lanes of other runs give way to it: see claims.smaller_waits.
+    Raises what `create` raises of the whole run. Lanes of other runs give way to it: see waiting.smaller_run.
     """
     actor.require(Role.MEMBER)
     size = size_of(session, actor.workspace_id, whole)

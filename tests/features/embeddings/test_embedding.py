@@ -19,7 +19,7 @@ from app.errors import Conflict, EngineError, Forbidden, InvalidForm, LeaseLost,
 from app.features.embeddings import lane, ledger, queries, service
 from app.features.embeddings.ledger import Claim
 from app.features.embeddings.schemas import parse
-from app.features.runs import claims, driving, reconcile
+from app.features.runs import driving, reconcile, waiting
 from app.features.runs.claims import QUARANTINE
 from app.models import AuditEvent, Embedding, RunEmbedding, Variant
 from tests.features.embeddings.conftest import BATCH, VALID, ask, drive, look
@@ -205,14 +205,14 @@ async def test_a_worker_that_ends_leaves_the_rest_to_the_next(
 
 def claims_waiting() -> list[int]:
     with unit_of_work() as session:
-        return claims.waiting_embeddings(session)
+        return waiting.embeddings(session)
 
 
 async def test_lost_messages_are_made_up_for(ada: Actor, run: int, server: ModelServer) -> None:
     ask(ada, run, server)
     assert claims_waiting() == [run]
     with unit_of_work() as session:
-        assert claims.others_wait(session, run)
+        assert waiting.others(session, run)
     reconcile.reconcile()
     await drive(ada, run)
     assert claims_waiting() == []

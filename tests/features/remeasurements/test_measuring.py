@@ -12,7 +12,7 @@ from app.domain.actor import Actor, Role
 from app.errors import Conflict, Forbidden, InvalidForm, InvalidInput, LeaseLost, NotFound
 from app.features.remeasurements import ledger, queries, service
 from app.features.remeasurements.schemas import RemeasurementRow, VariantChoice, parse
-from app.features.runs import claims, reconcile
+from app.features.runs import reconcile, waiting
 from app.features.runs.claims import QUARANTINE
 from app.models import AuditEvent, Measurement, Remeasurement, Variant
 from tests.features.remeasurements.conftest import STUDENT, Ask, drive, look, measured, variants_of
@@ -167,12 +167,12 @@ def test_pause_resume_and_cancel(ask: Ask, ada: Actor) -> None:
 def test_lost_messages_are_made_up_for(ask: Ask) -> None:
     asked = ask()
     with unit_of_work() as session:
-        assert claims.waiting_remeasurements(session) == [asked.id]
-        assert claims.others_wait(session, None)
+        assert waiting.remeasurements(session) == [asked.id]
+        assert waiting.others(session, None)
     assert reconcile.reconcile() >= 1
     drive(asked)
     with unit_of_work() as session:
-        assert claims.waiting_remeasurements(session) == []
+        assert waiting.remeasurements(session) == []
 
 
 def test_what_kills_its_worker_again_and_again_pauses(ask: Ask) -> None:

@@ -14,7 +14,7 @@ from app.domain.difficulty import Band
 from app.domain.problem import Reply
 from app.domain.tree import Direction, Place, Step
 from app.errors import Conflict, LeaseLost
-from app.features.runs import claims, service, stages
+from app.features.runs import claims, service, stages, waiting
 from app.features.runs.claims import QUARANTINE, SUSPECT
 from app.features.runs.grow import Grower
 from app.models import Attempt, Chain, Incident, LaneSlot, Measurement, Run, Variant
@@ -165,13 +165,13 @@ def test_a_lane_gives_way_at_once_to_a_smaller_run_without_lanes() -> None:
     with unit_of_work() as session:
         claims.take_slot(session, large, "large", "full")
         claims.take_slot(session, small, "small", "full")
-        assert not claims.smaller_waits(session, large, "large"), "it has a lane"
+        assert not waiting.smaller_run(session, large, "large"), "it has a lane"
         claims.leave_slot(session, small, "small")
-        assert claims.smaller_waits(session, large, "large")
-        assert not claims.smaller_waits(session, large, "another lane of it")
+        assert waiting.smaller_run(session, large, "large")
+        assert not waiting.smaller_run(session, large, "another lane of it")
         claims.leave_slot(session, large, "large")
         claims.take_slot(session, small, "small", "full")
-        assert not claims.smaller_waits(session, small, "small"), "the other one is larger"
+        assert not waiting.smaller_run(session, small, "small"), "the other one is larger"
 
 
 def test_a_lane_that_begins_leaves_the_other_lanes_their_share(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,7 +9,7 @@ from app.config import Price, settings
 from app.db import unit_of_work
 from app.domain.actor import Actor, Role
 from app.errors import Conflict, Forbidden, InvalidInput, NotFound
-from app.features.runs import claims, previews, queries, service
+from app.features.runs import claims, previews, queries, service, waiting
 from app.features.runs.previews import Estimate
 from app.features.runs.schemas import parse
 from app.models import AuditEvent, Chain, Run
@@ -139,11 +139,11 @@ def test_lanes_give_way_to_a_preview_that_is_the_larger_one() -> None:
         claims.take_slot(session, small, "small", "full")
     other = refining.start(actor)
     with unit_of_work() as session:
-        assert not claims.smaller_waits(session, small, "small")
+        assert not waiting.smaller_run(session, small, "small")
         service.cancel(session, actor, other)
     start(actor)
     with unit_of_work() as session:
-        assert claims.smaller_waits(session, small, "small")
+        assert waiting.smaller_run(session, small, "small")
 
 
 def _spent(run_id: int, arm: str) -> list[tuple[int, int, str]]:
