@@ -67,7 +67,11 @@ class Settings(BaseSettings):
     )
     lease_s: float = Field(default=45.0, gt=0, description="Seconds after which a silent lane loses its chains.")
     heartbeat_s: float = Field(default=10.0, gt=0, description="Seconds between two renewals of a lane's leases.")
-    control_s: float = Field(default=1.0, gt=0, description="Seconds between two looks at pause and cancel.")
+    control_s: float = Field(
+        default=1.0,
+        gt=0,
+        description="Seconds between two looks of a lane at its run and, on average, at its model servers.",
+    )
     retry_pause_s: float = Field(
         default=0.5, gt=0, description="Seconds before a failed request to a model is made again; doubles up to 20."
     )

@@ -49,26 +49,22 @@ from bench.mock_openai import lengths
 
 ENVIRONMENT = "deduction"  # its verdicts compare values: what is measured is the driving of models
 RUN_SEED = 1
-# Mock servers are quicker than real ones, which make 30 to 100 tokens of a sample between two looks of a lane, a second
-# apart. Lanes that share servers find their shares by looking: they look after as much work, not after as long a time.
+# Between two looks of a lane, a second apart, real servers make 30 to 100 tokens of a sample, and mock ones a thousand:
+# lanes that share servers would find their shares when a small run is half over. Still less often than real ones do.
 _TOKENS_PER_LOOK = 250
 _READY_S = 120.0
 
 
 @dataclass(frozen=True)
 class Load:
-    """What the servers take, and how long it takes them; equal work for both."""
+    """What the servers take, and how long it takes them, equal work for both; how often a lane looks at them."""
 
     slots: tuple[int, int] = (32, 512)
     mean_tokens: tuple[float, float] = (800.0, 400.0)
     token_s: float = 0.001
     turns: int = 6
     attempts: int = 32
-
-    @property
-    def look_s(self) -> float:
-        """Seconds between two looks of a lane: the application's own number, or less for quick servers."""
-        return min(config.Settings().control_s, _TOKENS_PER_LOOK * self.token_s)
+    look_s: float = _TOKENS_PER_LOOK * 0.001
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +101,7 @@ def measure(load: Load, chains: int, lanes: int, faults: float) -> Result:
     with _servers(ports, load, faults):
         run_id = _start(chains, lanes, ports, load)
         began = time.monotonic()
-        usage, memory = _drive(run_id, lanes)
+        usage, memory = _drive(run_id, lanes, load.look_s)
         teacher, student = (_stats(port) for port in ports)
         at_once = load.slots[0], max(1, load.slots[1] // load.attempts)
         bare_ms = None if faults else bare_client.cpu_ms(ports, at_once)
@@ -124,7 +120,7 @@ def measure(load: Load, chains: int, lanes: int, faults: float) -> Result:
         chains=chains,
         lanes=lanes,
         token=load.token_s,
-        look=config.settings().control_s,
+        look=load.look_s,
         cairn=makespan,
         ideal=ideal,
         bound=least,
@@ -222,9 +218,9 @@ def _start(chains: int, lanes: int, ports: tuple[int, int], load: Load) -> int:
         ).id
 
 
-def _drive(run_id: int, lanes: int) -> tuple[float, list[int]]:
+def _drive(run_id: int, lanes: int, look_s: float) -> tuple[float, list[int]]:
     """CPU seconds of the lanes' own processes, and their memory over time (of the largest)."""
-    processes, results = start_lanes(run_id, lanes)
+    processes, results = start_lanes(run_id, lanes, look_s)
     memory = []
     while any(process.is_alive() for process in processes):
         time.sleep(0.5)
@@ -233,12 +229,12 @@ def _drive(run_id: int, lanes: int) -> tuple[float, list[int]]:
     return usage, [used for used in memory if used]
 
 
-def start_lanes(run_id: int, lanes: int) -> tuple[list[Any], Any]:
+def start_lanes(run_id: int, lanes: int, look_s: float | None = None) -> tuple[list[Any], Any]:
     db.engine().dispose()
     context = multiprocessing.get_context("spawn")
     results = context.SimpleQueue()
     ready = context.Barrier(lanes + 1)  # a worker's processes are there before a run begins
-    processes = [context.Process(target=_lane, args=(run_id, ready, results)) for _ in range(lanes)]
+    processes = [context.Process(target=_lane, args=(run_id, look_s, ready, results)) for _ in range(lanes)]
     for process in processes:
         process.start()
     ready.wait(_READY_S)
@@ -246,7 +242,10 @@ def start_lanes(run_id: int, lanes: int) -> tuple[list[Any], Any]:
 
 
 def _cancel(chains: int, lanes: int, ports: tuple[int, int], load: Load) -> float:
-    """Seconds from the moment that a run is cancelled until the servers work on nothing of it any more."""
+    """Seconds from the moment that a run is cancelled until the servers work on nothing of it any more.
+
+    Its lanes look as often as the application lets them.
+    """
     run_id = _start(chains, lanes, ports, load)
     processes, _ = start_lanes(run_id, lanes)
     while _stats(ports[1])["running"] < min(load.slots[1], load.attempts):
@@ -264,8 +263,10 @@ def _cancel(chains: int, lanes: int, ports: tuple[int, int], load: Load) -> floa
     return within
 
 
-def _lane(run_id: int, ready: Any, results: Any) -> None:
+def _lane(run_id: int, look_s: float | None, ready: Any, results: Any) -> None:
     """One lane in a process of its own; its sandbox's processes are counted as children, not as its own."""
+    if look_s is not None:
+        config.settings().control_s = look_s
     ready.wait(_READY_S)
     began = _cpu_s()
     lane.drive_until_over(run_id)
@@ -316,7 +317,6 @@ async def _measure_alone(load: Load, chains: int, lanes: int, faults: float) -> 
     with tempfile.TemporaryDirectory(prefix="cairn-bench-") as folder:
         async with LocalStack(Path(folder)) as stack:
             os.environ |= {"DATABASE_URL": stack.database_url, "REDIS_URL": stack.redis_url, "CAIRN_DATA_DIR": folder}
-            os.environ["CAIRN_CONTROL_S"] = str(load.look_s)
             for cached in (config.settings, db.engine, jobs.sender, events.client):
                 cached.cache_clear()
             upgrade(config.settings().database_url or "")
@@ -333,10 +333,14 @@ async def _main() -> None:
     options.add_argument("--slots", type=int, nargs=2, default=Load.slots)
     options.add_argument("--turns", type=int, default=Load.turns)
     options.add_argument("--token-s", type=float, default=Load.token_s, help="seconds that a token takes the servers")
+    options.add_argument(
+        "--look-s", type=float, help=f"between two looks of a lane; {_TOKENS_PER_LOOK} tokens, 1 s at most"
+    )
     options.add_argument("--faults", type=float, default=0.0, help="share of requests that fail at first")
     options.add_argument("--out", type=Path, help="where the figures go as JSON")
     told = options.parse_args()
-    load = Load(slots=tuple(told.slots), token_s=told.token_s, turns=told.turns)
+    look_s = told.look_s or min(1.0, _TOKENS_PER_LOOK * told.token_s)
+    load = Load(slots=tuple(told.slots), token_s=told.token_s, turns=told.turns, look_s=look_s)
     results = []
     for chains in told.chains:
         for lanes in told.lanes:

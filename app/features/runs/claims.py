@@ -197,7 +197,7 @@ def _take(
     limit: int,
     *which: ColumnElement[bool],
 ) -> list[Claim]:
-    free = nobodys(leased, run_id)
+    free = undriven(leased, run_id)
     order = (Growth.id,) if leased is Growth else (Chain.position, Chain.arm)
     candidates = select(leased.id).where(*free, *which).order_by(*order)
     # As a CTE it is run once; a subquery may be run again for each row, and then take more than the limit.
@@ -216,7 +216,7 @@ def _take(
     return _asked(session, ids) if leased is Growth else _chains(session, ids)
 
 
-def nobodys(
+def undriven(
     leased: type[Growth] | type[Chain], run_id: int | InstrumentedAttribute[int]
 ) -> tuple[ColumnElement[bool], ...]:
     """What is open of a run and driven by nobody."""

@@ -5,13 +5,13 @@ from __future__ import annotations
 from sqlalchemy import func, or_, select
 
 from app.db import Session
-from app.features.runs.claims import LEASED, nobodys
+from app.features.runs.claims import LEASED, undriven
 from app.models import Chain, LaneSlot, Remeasurement, Run, RunEmbedding
 
 
 def runs(session: Session) -> list[tuple[int, int]]:
-    """(run, number of slots without a live lane) of every running run that has chains to drive."""
-    claimable = or_(*(select(leased.id).where(*nobodys(leased, LaneSlot.run_id)).exists() for leased in LEASED))
+    """(run, number of slots without a live lane) of every running run that has something to drive."""
+    claimable = or_(*(select(leased.id).where(*undriven(leased, LaneSlot.run_id)).exists() for leased in LEASED))
     rows = session.execute(
         select(LaneSlot.run_id, func.count())
         .join(Run, Run.id == LaneSlot.run_id)

@@ -203,19 +203,19 @@ async def test_a_worker_that_ends_leaves_the_rest_to_the_next(
     assert asked_for(server) == Counter(texts_of(run).values())
 
 
-def claims_waiting() -> list[int]:
+def embeddings_waiting() -> list[int]:
     with unit_of_work() as session:
         return waiting.embeddings(session)
 
 
 async def test_lost_messages_are_made_up_for(ada: Actor, run: int, server: ModelServer) -> None:
     ask(ada, run, server)
-    assert claims_waiting() == [run]
+    assert embeddings_waiting() == [run]
     with unit_of_work() as session:
         assert waiting.others(session, run)
     reconcile.reconcile()
     await drive(ada, run)
-    assert claims_waiting() == []
+    assert embeddings_waiting() == []
     assert await asyncio.to_thread(lane.drive, run, lambda: False) is False, "a doubled message does nothing"
 
 
@@ -239,7 +239,7 @@ async def test_trouble_that_stays_pauses_and_says_why(
     paused = await drive(ada, run)
     assert (paused.state, paused.embedded, paused.too_long) == ("paused", 0, 0)
     assert says in paused.error
-    assert claims_waiting() == []
+    assert embeddings_waiting() == []
     server.failing = ""
     assert ask(ada, run, server).error == ""
     assert (await drive(ada, run)).state == "done"
@@ -253,7 +253,7 @@ async def test_what_kills_its_worker_again_and_again_pauses(ada: Actor, run: int
     assert claim(run) is None
     paused = look(ada, run)
     assert (paused.state, "died 12 times" in paused.error) == ("paused", True)
-    assert claims_waiting() == []
+    assert embeddings_waiting() == []
     ask(ada, run, server)
     for _ in range(QUARANTINE - 1):
         assert claim(run) is not None
@@ -278,7 +278,7 @@ async def test_a_person_pauses_it_and_goes_on(ada: Actor, run: int, server: Mode
     assert (paused.state, paused.error) == ("paused", "")
     with unit_of_work() as session, pytest.raises(LeaseLost):
         ledger.renew(session, held)
-    assert claims_waiting() == []
+    assert embeddings_waiting() == []
     with unit_of_work() as session, pytest.raises(Conflict, match="by now"):
         service.pause(session, ada, run)
     ask(ada, run, server)

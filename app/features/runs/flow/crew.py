@@ -14,7 +14,8 @@ _PER_PLACE = 3
 _HASTE = 4
 # Looks come irregularly, by so much of the time between them. Lanes that look in a fixed order see, at each look, what
 # the same neighbour has just done: one finds room and grows, the next finds a queue and drains, for as long as they
-# run. Simulated for four lanes at a server of 32 slots: 28, 10, 7 and 3 places, and 300 chains took 4% longer.
+# run. Simulated (tests/features/runs/flow/test_saturation.py) for four lanes at a server of 32 slots: 28, 10, 7 and 3
+# places of it.
 _IRREGULAR = 0.5
 # A chain holds the texts of its turns: some megabytes with long thoughts.
 _MOST = 4096
@@ -37,7 +38,7 @@ class Crew:
         while self._roles:
             settling = any(role.settling for role in self._roles)
             pause_s = every_s / _HASTE if settling else every_s
-            await asyncio.sleep(pause_s * random.uniform(1 - _IRREGULAR, 1 + _IRREGULAR))  # noqa: S311
+            await asyncio.sleep(pause_s * random.uniform(1 - _IRREGULAR, 1 + _IRREGULAR))  # noqa: S311 - no secret
             for role in self._roles:
                 await role.adapt()
 

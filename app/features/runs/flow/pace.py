@@ -3,8 +3,8 @@
 Every lane adapts by itself. All lanes of all runs see the same servers and take the same turns: each grows by the same
 small step while there is room, and gives up the same share when there is none. Such shares become equal (Chiu and Jain,
 1989, on additive increase and multiplicative decrease), so that lanes need not speak with one another, as long as none
-always looks after the same other one (see crew.py). Only where a server's slots stand empty is there nothing to share,
-and each takes what it can.
+always looks right behind the same other one (see crew.py). Only where a server's slots stand empty is there nothing to
+share, and each takes what it can.
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ import asyncio
 import math
 import random
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from functools import partial
 from random import Random
@@ -29,9 +29,12 @@ LOOK_S = 0.25  # between two looks of a lane, which are a second apart for real 
 
 
 @pytest.fixture(autouse=True)
-def the_same_moments() -> None:
+def the_same_moments() -> Iterator[None]:
     """Lanes look at their servers at irregular moments."""
+    before = random.getstate()
     random.seed(1)
+    yield
+    random.setstate(before)
 
 
 class _Server:
@@ -80,10 +83,13 @@ async def _lane(chains: deque[simulation.Chain], servers: Sequence[_Server], sha
     adapting = asyncio.create_task(crew.keep_adapting(LOOK_S))
     growing: set[asyncio.Task[None]] = set()
     while chains or growing:
-        for _ in range(min(len(chains), min(crew.chains, share) - len(growing))):
+        room = min(crew.chains, share) - len(growing)
+        for _ in range(min(len(chains), room)):
             growing.add(asyncio.create_task(_grow(chains.popleft(), roles, servers)))
-        _, growing = await asyncio.wait(growing, timeout=LOOK_S, return_when=asyncio.FIRST_COMPLETED)
-    adapting.cancel()
+        ended, growing = await asyncio.wait(growing, timeout=LOOK_S, return_when=asyncio.FIRST_COMPLETED)
+        for task in ended:
+            task.result()
+    assert adapting.cancel(), "it went on to the end"
 
 
 async def _grow(chain: simulation.Chain, roles: Sequence[Role], servers: Sequence[_Server]) -> None:
@@ -119,8 +125,9 @@ def test_lanes_come_within_three_per_cent_of_the_ideal(
     chains: int, slots: tuple[int, int], lanes: int, runs: int
 ) -> None:
     works = [_work(Random(5 + number), chains) for number in range(runs)]
-    makespans = [virtual_time.run(_drive(work, slots, lanes)) for work in works]
-    assert fmean(simulation.pipelined(work, slots) for work in works) > 0.97 * fmean(makespans)
+    of_ideal = [simulation.pipelined(work, slots) / virtual_time.run(_drive(work, slots, lanes)) for work in works]
+    assert fmean(of_ideal) > 0.97
+    assert min(of_ideal) > 0.93
 
 
 def _work(rng: Random, chains: int) -> list[simulation.Chain]:
@@ -135,7 +142,7 @@ def _work(rng: Random, chains: int) -> list[simulation.Chain]:
 
 
 async def _parts(server: _Server, lanes: int, seconds: float) -> list[float]:
-    """Places that each lane has on average, once the first are over, where all have more to ask than is answered."""
+    """Places that each lane has on average, after a third of the time, where all have more to ask than is answered."""
     rng = Random(3)
     roles = [Role(server, 1) for _ in range(lanes)]
     used: list[list[int]] = [[] for _ in roles]
