@@ -95,7 +95,7 @@ class Settings(BaseSettings):
     prices: Annotated[dict[str, Price], NoDecode] = Field(
         default={},
         description='What models cost, by name, as JSON: {"qwen3-8b": {"prompt": 0.1, "completion": 0.4}}, per million '
-        'tokens; {"hour": 2.5} for servers of your own. A run keeps the prices that it started with.',
+        'tokens; {"qwen3-8b": {"hour": 2.5}} for servers of your own. A run keeps the prices that it started with.',
     )
     currency: str = Field(default="USD", max_length=8, description="What prices are in; nothing is converted.")
 

@@ -53,13 +53,17 @@ _CONNECTING: dict[str, Any] = {
 }
 
 
+CONNECTIONS = 16
+"""What this process has at most."""
+
+
 @lru_cache
 def engine() -> Engine:
     """The pool of this process; made on first use, so that it is never shared across a fork."""
     return create_engine(
         _database_url(),
-        pool_size=8,
-        max_overflow=8,
+        pool_size=CONNECTIONS // 2,
+        max_overflow=CONNECTIONS // 2,
         pool_timeout=10,
         pool_pre_ping=True,
         connect_args=_CONNECTING,

@@ -5,13 +5,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import asyncio
+from collections.abc import AsyncIterator
 from typing import Annotated
 
 from fastapi import Depends, Path, Request
+from fastapi.concurrency import contextmanager_in_threadpool
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
-from app.db import Session, unit_of_work
+from app.db import CONNECTIONS, Session, unit_of_work
 from app.domain.actor import Actor, Role
 from app.errors import Forbidden, Unauthenticated
 from app.features.accounts import service as accounts
@@ -31,8 +33,20 @@ Number = Annotated[int, Path(ge=1, le=BIGGEST_NUMBER)]
 """The number of a curriculum's version, likewise."""
 
 
-def _work() -> Iterator[Session]:
-    with unit_of_work() as session:
+# Connections that are left to what is no request's unit of work: event streams, health, metrics.
+_LEFT = 4
+
+
+def admission() -> asyncio.Semaphore:
+    """Lets no more requests in than there are connections; the others wait here, where they hold no thread.
+
+    Threads that wait for a connection would be those that a request with a connection needs to go on.
+    """
+    return asyncio.Semaphore(CONNECTIONS - _LEFT)
+
+
+async def _work(request: Request) -> AsyncIterator[Session]:
+    async with request.app.state.admission, contextmanager_in_threadpool(unit_of_work()) as session:
         yield session
 
 

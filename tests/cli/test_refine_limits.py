@@ -73,4 +73,4 @@ def test_a_capped_run_is_no_failure(tmp_path: Path) -> None:
     assert ended.returncode == 0, ended.stderr
     summary = json.loads(ended.stdout)
     assert (summary["state"], summary["capped_by"], summary["main"]["chains_unstarted"]) == ("finished", "hours", 3)
-    assert summary["ended_because"].startswith("Stopped at its cap of 1e-09 h")
+    assert summary["ended_because"].startswith("Stopped at its cap of 3.6e-06 s")

@@ -131,7 +131,7 @@ def test_what_went_nowhere_says_how_long_it_tried(page: Visitor, make: Callable[
     text = page.get(f"/runs/{run_id}").text
     assert f"went nowhere: 3 turns at 0 of {attempts}" in text
     assert "3 turns unspent" in text
-    assert "<b>3</b> of the turns left unspent" in text
+    assert "<b>3</b> left unspent" in text
     tree = page.get(f"/runs/{run_id}/tree?node=c{chain_id}").text
     assert f"finished, went nowhere: 3 turns at 0 of {attempts}" in tree
 

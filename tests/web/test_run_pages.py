@@ -6,6 +6,7 @@ import html
 import re
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 
 import pytest
 import sqlalchemy
@@ -13,7 +14,7 @@ import sqlalchemy
 from app.db import unit_of_work
 from app.domain.actor import Actor, Role
 from app.features.runs import listing
-from app.models import Run
+from app.models import LaneSlot, Run, Variant
 from tests.support import builders
 from tests.support.browsing import Visitor
 from tests.support.bulk import large_run
@@ -188,6 +189,26 @@ def test_each_state_says_what_it_is_and_offers_what_can_be_done(
     text = page.get(f"/runs/{run.id}").text
     assert says in text
     assert set(re.findall(r'name="action" value="(\w+)"', text)) == offers
+
+
+def test_a_server_that_lied_about_tokens_hides_no_run(page: Visitor, run: Run) -> None:
+    with unit_of_work() as session:
+        session.execute(sqlalchemy.update(Variant).values(prompt_tokens=2**31 - 1, completion_tokens=2**31 - 1))
+    assert page.get(f"/runs/{run.id}").status_code == 200
+
+
+def test_a_run_that_waits_for_a_lane_says_who_has_them(page: Visitor, ada: Actor) -> None:
+    now = datetime.now(UTC)
+    with unit_of_work() as session:
+        waiting, other = builders.run(session, ada), builders.run(session, ada)
+        waiting.created_at = now - timedelta(hours=1)
+        session.flush()
+        address, other_id = f"/runs/{waiting.id}", other.id
+    assert "No worker drives this run." in page.get(address).text
+    with unit_of_work() as session:
+        until = now + timedelta(hours=1)
+        session.add(LaneSlot(run_id=other_id, slot=9, workspace_id=ada.workspace_id, owner="a", lease_expires_at=until))
+    assert "Other runs have all workers." in page.get(address).text
 
 
 def test_pausing_resuming_cancelling_and_archiving(page: Visitor, run: Run) -> None:

@@ -38,7 +38,7 @@ class Dialler:
         self._host = parts.hostname or ""
         self._ssl = _verifying() if parts.scheme == "https" else None
         self._certified = self._host.rstrip(".") if self._ssl else None
-        self._port = parts.port or (443 if self._ssl else 80)
+        self._port = (443 if self._ssl else 80) if parts.port is None else parts.port
         self._lookup: asyncio.Task[Sequence[reach.AddressInfo]] | None = None
         self._kept_until = 0.0
         self._turn = 0

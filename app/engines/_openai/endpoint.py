@@ -81,7 +81,12 @@ class Endpoint:
                 remedy="See the server's log; resume when it answers again.",
             ) from error
         except TooLarge as error:
-            raise EngineError("nonsense", f"The reply exceeds {most >> 20} MB.", retryable=True) from error
+            raise EngineError(
+                "nonsense",
+                f"The reply of {self._address} exceeds {most >> 20} MB.",
+                retryable=True,
+                remedy="Check what answers there; a lower max_tokens makes shorter replies.",
+            ) from error
         self.circuit.answered()
         if response.status == 200:
             return response.body

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections import defaultdict
 
 from app.domain.ports import Load
 
+_NONSENSE = 1e15
 _SAMPLE = re.compile(
     r"^vllm:(num_requests_running|num_requests_waiting|kv_cache_usage_perc|gpu_cache_usage_perc|num_preemptions_total"
     r"|generation_tokens_total|(?:gpu_)?prefix_cache_(?:queries|hits)_total)"
@@ -24,7 +24,7 @@ def read_load(text: str) -> Load | None:
             found[name].append(float(value))
         except ValueError:
             return None
-        if not math.isfinite(found[name][-1]):
+        if not abs(found[name][-1]) < _NONSENSE:  # true for NaN as well
             return None
     if "num_requests_running" not in found:
         return None

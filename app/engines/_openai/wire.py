@@ -16,8 +16,14 @@ from app.errors import EngineError
 _THOUGHT = re.compile(r"\A\s*<think>(.*?)(?:</think>\s*|\Z)", re.DOTALL)
 # Some chat templates open the tag in the prompt, so that only its end comes back.
 _THOUGHT_OPENED_BEFORE = re.compile(r"\A(.*?)</think>\s*", re.DOTALL)
-# How servers end a choice that they gave up: no answer of the model.
-_ABANDONED = frozenset({"abort", "error"})
+# How servers end a choice that is an answer, whole or cut. Another word ends one as well, if there is text before it.
+_ENDS = frozenset(
+    {"stop", "length", "eos", "eos_token", "stop_sequence", "end_turn", "max_tokens", "content_filter", "tool_calls"}
+)
+# What is in the words with which they give one up ("abort", "insufficient_system_resource"): no answer of the model.
+_GIVEN_UP = re.compile("abort|error|fail|cancel|interrupt|resource|timeout|overload|unavailable")
+# More than any context holds, for all samples of a request together: no count of tokens.
+_MOST_TOKENS = 2**24
 # What a body of another shape makes its reader raise.
 _MALFORMED = (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError)
 
@@ -29,6 +35,8 @@ def replies(body: bytes, model: str, secret: str = "") -> list[Reply]:
         if failure := data.get("error"):
             raise _reported(failure, body, secret)
         choices = sorted(data["choices"], key=lambda choice: choice.get("index") or 0)
+        if failure := next((failed for choice in choices if (failed := choice.get("error"))), None):
+            raise _reported(failure, body, secret)
         answered_by = data["model"]
         if not choices or not isinstance(answered_by, str):
             raise TypeError("choices and model")
@@ -37,9 +45,20 @@ def replies(body: bytes, model: str, secret: str = "") -> list[Reply]:
     except _MALFORMED as error:
         raise _nonsense(excerpt(body, secret)) from error
     _check_model(answered_by, model)
-    if any(reply.finish_reason in _ABANDONED for reply in found):
-        raise EngineError("server_error", "The server gave the request up midway.", retryable=True)
+    for reply in found:
+        if _given_up(reply):
+            raise EngineError(
+                "server_error",
+                f"The server gave the request up midway: it ended a reply with {reply.finish_reason!r}.",
+                retryable=True,
+                remedy="See the server's log; resume when it answers again.",
+            )
     return found
+
+
+def _given_up(reply: Reply) -> bool:
+    reason = reply.finish_reason.lower()
+    return bool(_GIVEN_UP.search(reason)) or (reason not in _ENDS and not (reply.text or reply.reasoning))
 
 
 def vectors(body: bytes, count: int, model: str, secret: str = "") -> list[list[float]]:
@@ -112,10 +131,13 @@ def _reply(choice: dict[str, Any], model: str, prompt_tokens: int, completion_to
         thought = _THOUGHT.match(text) or (_THOUGHT_OPENED_BEFORE.match(text) if message else None)
         if thought:
             reasoning, text = thought[1].strip(), text[thought.end() :]
+    reason = choice.get("finish_reason")
+    if isinstance(reason, dict):  # as SGLang writes it
+        reason = reason.get("type")
     return Reply(
         storable(text),  # here, so that what is judged is what is stored
         storable(reasoning),
-        str(choice.get("finish_reason") or "stop")[:40],
+        str(reason or "stop")[:40],
         prompt_tokens,
         completion_tokens,
         model=model,
@@ -131,4 +153,4 @@ def _spread(usage: object, number: int) -> list[tuple[int, int]]:
 
 
 def _count(value: object) -> int:
-    return value if type(value) is int and 0 <= value < 2**31 else 0
+    return value if type(value) is int and 0 <= value < _MOST_TOKENS else 0

@@ -74,10 +74,10 @@ def origin(session: Session, workspace_id: int, variant_id: int) -> Origin | Non
 
 def equal_requests(
     session: Session, variant_id: int, direction: str, instruction: str, children: int, turns: int
-) -> list[tuple[int, int | None]]:
-    """(id, who asked) of every request for the same from this variant, oldest first."""
+) -> list[tuple[int, int | None, str]]:
+    """(id, who asked, state) of every request for the same from this variant, oldest first."""
     rows = session.execute(
-        select(Growth.id, Growth.asked_by)
+        select(Growth.id, Growth.asked_by, Growth.state)
         .where(
             Growth.variant_id == variant_id,
             Growth.direction == direction,
@@ -87,7 +87,7 @@ def equal_requests(
         )
         .order_by(Growth.id)
     )
-    return [(growth_id, asked_by) for growth_id, asked_by in rows]
+    return [(growth_id, asked_by, state) for growth_id, asked_by, state in rows]
 
 
 def last_branch(session: Session, chain_id: int) -> int:

@@ -66,7 +66,11 @@ def grow(session: Session, actor: Actor, variant_id: int, request: Request) -> O
         session, variant_id, direction.value, request.instruction, request.children, request.turns
     )
     if request.seen is not None:
-        mine = [growth_id for growth_id, by in same if by == actor.user_id and growth_id > request.seen]
+        mine = [
+            growth_id
+            for growth_id, by, state in same
+            if by == actor.user_id and growth_id > request.seen and state != "cancelled"
+        ]
         if mine:
             return Outcome(
                 find(session, actor, mine[-1]), "You asked for this already; it is grown once.", repeated=True

@@ -8,11 +8,17 @@ from app.features.runs.schemas import Caps, RunConfig
 
 
 def amount(cap: str, value: float, currency: str) -> str:
-    """An amount as a cap bounds it: 2,000,000 tokens, 1.5 h, 20.00 USD."""
+    """An amount as a cap bounds it: 2,000,000 tokens, 1.5 h (or 12 min), 20.00 USD."""
     if cap == "money":
         figure = f"{value:,.2f}" if value >= 1 or not value else f"{value:.2g}"
         return f"{figure} {currency}".strip()
-    return f"{value:.3g} h" if cap == "hours" else f"{value:,.0f} {cap}"
+    return _hours(value) if cap == "hours" else f"{value:,.0f} {cap}"
+
+
+def _hours(value: float) -> str:
+    if value >= 1 or not value:
+        return f"{value:.3g} h"
+    return f"{60 * value:.2g} min" if value >= 1 / 60 else f"{3600 * value:.2g} s"
 
 
 def caps_of(caps: Caps) -> dict[str, float]:

@@ -31,6 +31,10 @@ class Range:
     def times(self, factor: float) -> Range:
         return Range(self.mean * factor, self.low * factor, self.high * factor)
 
+    def at_most(self, limit: float) -> Range:
+        """For what can't be more."""
+        return Range(self.mean, self.low, min(self.high, limit))
+
     def plus(self, other: Range) -> Range:
         """Of two figures that rise and fall together."""
         return Range(self.mean + other.mean, self.low + other.low, self.high + other.high)

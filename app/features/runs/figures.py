@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import case, func, literal, select
+from sqlalchemy import BigInteger, case, cast, func, literal, select
 
 from app.db import Session
 from app.domain.difficulty import BROAD
@@ -72,7 +72,8 @@ def cells(session: Session, run_id: int) -> list[Cell]:
     )
     verdicts = (Measurement.passed, Measurement.failed, Measurement.errors, Measurement.cut)
     sums = [
-        func.coalesce(func.sum(column), 0) for column in (*verdicts, Variant.prompt_tokens + Variant.completion_tokens)
+        func.coalesce(func.sum(column), 0)
+        for column in (*verdicts, cast(Variant.prompt_tokens, BigInteger) + Variant.completion_tokens)
     ]
     columns = [*keys, func.count(), *sums]
     rows = session.execute(
@@ -185,10 +186,12 @@ def chain_coverage(session: Session, run_id: int) -> list[tuple[str, frozenset[s
     return [(arm, frozenset(name for name, bit in bits.items() if bins & bit), count) for arm, bins, count in rows]
 
 
-def live_lanes(session: Session, run_id: int) -> int:
-    return session.execute(
-        select(func.count()).where(LaneSlot.run_id == run_id, LaneSlot.lease_expires_at >= func.now())
-    ).scalar_one()
+def live_lanes(session: Session, run_id: int) -> tuple[int, int]:
+    """The run's own, and those of all other runs."""
+    own = LaneSlot.run_id == run_id
+    counted = select(func.count().filter(own), func.count().filter(~own)).where(LaneSlot.lease_expires_at >= func.now())
+    mine, others = session.execute(counted).one()
+    return mine, others
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,8 @@ from app.domain.problem import Reply
 
 T = TypeVar("T")
 
+_MOST = 2**31 - 1  # that the ledger holds of a figure; more is a server's lie
+
 STAGES = ("proposing", "checking", "attempting", "judging")
 
 
@@ -58,8 +60,8 @@ class Meter:
             stage=stage,
             samples=samples,
             errors=self.errors + errors,
-            prompt_tokens=sum(reply.prompt_tokens for reply in replies),
-            completion_tokens=sum(reply.completion_tokens for reply in replies),
+            prompt_tokens=min(_MOST, sum(reply.prompt_tokens for reply in replies)),
+            completion_tokens=min(_MOST, sum(reply.completion_tokens for reply in replies)),
             wall_s=time.perf_counter() - self._began,
             model_s=self._model_s,
             sandbox_s=self._ran.wall_us / 1e6 if self._ran.programs else None,

@@ -92,6 +92,7 @@ def estimate(session: Session, run: Run) -> Estimate | None:
     if prices.teacher and prices.student:
         by_hour = hours.times(prices.teacher.hour + prices.student.hour)
         money = total(lambda part: money_for_tokens(prices, part.spent[:4])).plus(by_hour)
+    rate = ratio([_yield(own.values()) for own in grown])
     by_cap = {"tokens": tokens, "attempts": attempts, "hours": hours, "money": money}
     return Estimate(
         measured=len(grown),
@@ -102,8 +103,8 @@ def estimate(session: Session, run: Run) -> Estimate | None:
         hours=hours,
         money=money,
         currency=prices.currency,
-        usable=total(lambda part: part.usable),
-        usable_per_call=ratio([_yield(own.values()) for own in grown]),
+        usable=total(lambda part: part.usable).at_most(total(lambda part: part.own_calls).high),
+        usable_per_call=None if rate is None else rate.at_most(1.0),
         caps_met=tuple(name for name, cap in caps_of(whole.caps).items() if _exceeds(by_cap[name], cap)),
     )
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
 
 from sqlalchemy import Select, and_, case, delete, func, literal, not_, null, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
@@ -10,6 +11,7 @@ from sqlalchemy.orm import aliased
 from sqlalchemy.sql.elements import ColumnElement
 
 from app.db import Session
+from app.domain.actor import Actor
 from app.domain.difficulty import BROAD, Band
 from app.features.runs.arms import ASKED
 from app.features.runs.finish import in_order
@@ -31,6 +33,22 @@ from app.models import (
 
 def run(session: Session, workspace_id: int, run_id: int) -> Run | None:
     return session.execute(select(Run).where(Run.id == run_id, Run.workspace_id == workspace_id)).scalar()
+
+
+def started_just_now(session: Session, actor: Actor, config: Mapping[str, object]) -> Run | None:
+    """The newest run of this config, no preview, that the actor started within the last minute."""
+    return session.execute(
+        select(Run)
+        .where(
+            Run.workspace_id == actor.workspace_id,
+            Run.created_by == actor.user_id,
+            Run.config == config,
+            Run.previews.is_(None),
+            Run.created_at > func.now() - timedelta(minutes=1),
+        )
+        .order_by(Run.id.desc())
+        .limit(1)
+    ).scalar()
 
 
 def run_to_drive(session: Session, run_id: int) -> Run:

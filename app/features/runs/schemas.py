@@ -266,7 +266,7 @@ def typed_choice(role: str, choice: ModelChoice, errors: dict[str, str]) -> Mode
     try:
         engine = registry.engine(choice.engine)
     except AppError as error:
-        errors[f"{role}.engine"] = error.message
+        errors[f"{role}.engine"] = f"{error.message} {error.remedy}".strip()
         return choice
     schema = role_options(engine, role)
     if schema is None:

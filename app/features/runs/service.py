@@ -42,13 +42,19 @@ def preview(session: Session, actor: Actor, whole: RunConfig) -> Run:
 
 
 def create_previewed(session: Session, actor: Actor, run_id: int) -> Run:
-    """Starts the whole run that a preview stands for, with the prices of now. Raises Conflict for any other run."""
+    """Starts the whole run that a preview stands for, with the prices of now. Raises Conflict for any other run.
+
+    Asked for by the same person again within a minute, as by a second click, it is the one that was started.
+    """
     run = queries.run(session, actor.workspace_id, run_id)
     if run is None:
         raise NotFound("There is no such run.")
     if run.previews is None:
         raise Conflict("This run is no preview.", remedy="Clone it to start another like it.")
-    return create(session, actor, RunConfig.model_validate(run.previews))
+    actor.require(Role.MEMBER)
+    lock_run(session, run_id)
+    config = RunConfig.model_validate(run.previews)
+    return queries.started_just_now(session, actor, config.model_dump(mode="json")) or create(session, actor, config)
 
 
 def _create(session: Session, actor: Actor, config: RunConfig, previews: RunConfig | None = None) -> Run:

@@ -107,6 +107,7 @@ class RunSummary:
     incidents: tuple[IncidentGroup, ...]
     isolations: tuple[str, ...]
     lanes: int
+    lanes_elsewhere: int  # of other runs
 
     @property
     def arms(self) -> tuple[ArmSummary, ...]:
@@ -144,6 +145,7 @@ def summarise(session: Session, run: Run) -> RunSummary:
     arms = {arm: _arm(arm, plan_of(config, arm).turns, cells, chains, coverage) for arm in ARMS}
     end = run.finished_at or datetime.now(UTC)
     groups = figures.stop_groups(session, run.id)
+    lanes, lanes_elsewhere = figures.live_lanes(session, run.id)
     return RunSummary(
         run_id=run.id,
         name=run.name,
@@ -172,7 +174,8 @@ def summarise(session: Session, run: Run) -> RunSummary:
         estimate=estimate(session, run),
         incidents=tuple(figures.incident_groups(session, run.id)),
         isolations=tuple(sorted({cell.isolation for cell in cells} - {""})),
-        lanes=figures.live_lanes(session, run.id),
+        lanes=lanes,
+        lanes_elsewhere=lanes_elsewhere,
     )
 
 

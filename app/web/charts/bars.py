@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from app.domain.difficulty import wilson
 from app.web.charts.ticks import Tick, ticks
 from app.web.filters import percent, plural
 
@@ -68,6 +69,10 @@ class Column:
     height: float
 
     @property
+    def interval(self) -> tuple[float, float]:
+        return wilson(self.usable, self.calls)
+
+    @property
     def text(self) -> str:
         return f"{self.series}: {plural(self.usable, 'usable variant')} of {plural(self.calls, 'teacher call')}"
 
@@ -91,6 +96,15 @@ class YieldChart:
     ticks: Sequence[Tick]
     minimum: int
     left: float = 36.0
+
+    @property
+    def compared(self) -> bool:
+        return any(turn.baseline for turn in self.turns)
+
+    @property
+    def drawn(self) -> bool:
+        """Whether any turn has calls enough for a bar."""
+        return any(column.rate is not None for turn in self.turns for column in (turn.run, turn.baseline) if column)
 
 
 def yield_by_turn(

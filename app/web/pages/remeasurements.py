@@ -48,6 +48,7 @@ class NewPage:
 
     selection: Sequence[tuple[str, str]]
     preview: Preview
+    attempts: int | None  # at each variant; None where the form does not say
     environments: Mapping[str, int]
     engines: Sequence[tuple[str, str]]
     student: Sequence[Field]
@@ -186,6 +187,7 @@ def _form(
     context = NewPage(
         selection=selection,
         preview=found,
+        attempts=config.attempts if config else None,
         environments={registry.environment(name).title: count for name, count in counts.items()},
         engines=[(name, known.title) for name, known in registry.engines().items()],
         student=form.engine_fields("student", engine, values, errors),

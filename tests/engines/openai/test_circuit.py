@@ -74,7 +74,8 @@ def test_tokens_and_prefix_cache_are_read_too_as_older_versions_spell_them() -> 
         load = read_load(text)
         assert load
         assert (load.generated, load.prefix_queries, load.prefix_hits) == (1_500_000, 400, 100)
-    assert read_load(METRICS.replace("33.0", "NaN")) is None
+    for nonsense in ("NaN", "1e308", "-inf"):
+        assert read_load(METRICS.replace("33.0", nonsense)) is None
 
 
 async def test_each_server_is_told_of_by_itself() -> None:

@@ -66,6 +66,11 @@ async def test_a_missing_finish_reason_is_an_ordinary_end(server: ModelServer) -
     assert (await _reply(server, {"content": "yes"}, None)).finish_reason == "stop"
 
 
+async def test_an_end_by_another_name_is_one_where_there_is_text(server: ModelServer) -> None:
+    assert (await _reply(server, {"content": "yes"}, "eod")).finish_reason == "eod"
+    assert (await _reply(server, {"content": "yes"}, {"type": "length", "length": 9})).finish_reason == "length"
+
+
 async def test_plain_completions_keep_a_closing_tag_that_nothing_opened(server: ModelServer) -> None:
     texts = ["a</think>b", "<think>hm</think>b"]
     server.faults.append(_answer([{"index": i, "text": text} for i, text in enumerate(texts)]))
@@ -89,6 +94,7 @@ async def test_more_samples_than_asked_for_are_left_out(server: ModelServer) -> 
     [
         ({"prompt_tokens": 100, "completion_tokens": 10}, [100, 0, 0, 0], [3, 3, 2, 2]),
         ({"prompt_tokens": 100, "completion_tokens": None}, [100, 0, 0, 0], [0, 0, 0, 0]),
+        ({"prompt_tokens": 2**31 - 1, "completion_tokens": 2**24}, [0, 0, 0, 0], [0, 0, 0, 0]),
         ({"prompt_tokens": -5, "completion_tokens": 1e300}, [0, 0, 0, 0], [0, 0, 0, 0]),
         ({"prompt_tokens": True, "completion_tokens": 4}, [0, 0, 0, 0], [1, 1, 1, 1]),
         ({}, [0, 0, 0, 0], [0, 0, 0, 0]),

@@ -92,10 +92,14 @@ def test_a_request_that_is_sent_twice_is_one(ada: Actor, grow: Grow) -> None:
     again = grow(origin, seen=0)
     assert (again.growth.id, again.repeated, first.repeated) == (first.growth.id, True, False)
     assert not grow(origin, seen=0, children=2).repeated, "another request"
-    assert not grow(origin, seen=first.growth.id).repeated, "the same again, on purpose"
+    second = grow(origin, seen=first.growth.id)
+    assert not second.repeated, "the same again, on purpose"
+    with unit_of_work() as session:
+        service.cancel(session, ada, second.growth.id)
+    assert not grow(origin, seen=first.growth.id).repeated, "what was cancelled is not grown"
     with unit_of_work() as session:
         recorded = session.query(AuditEvent).where(AuditEvent.action == "variant.grown_from").order_by(AuditEvent.id)
-        assert [event.user_id for event in recorded] == [ada.user_id] * 3
+        assert [event.user_id for event in recorded] == [ada.user_id] * 4
         assert recorded[0].detail == {
             "growth": first.growth.id,
             "direction": "harder",
