@@ -71,10 +71,8 @@ def cells(session: Session, run_id: int) -> list[Cell]:
         Variant.review == "approved",
     )
     verdicts = (Measurement.passed, Measurement.failed, Measurement.errors, Measurement.cut)
-    sums = [
-        func.coalesce(func.sum(column), 0)
-        for column in (*verdicts, cast(Variant.prompt_tokens, BigInteger) + Variant.completion_tokens)
-    ]
+    tokens = func.sum(cast(Variant.prompt_tokens, BigInteger) + Variant.completion_tokens)
+    sums = [func.coalesce(figure, 0) for figure in (*map(func.sum, verdicts), cast(tokens, BigInteger))]
     columns = [*keys, func.count(), *sums]
     rows = session.execute(
         select(*columns)
