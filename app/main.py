@@ -13,7 +13,7 @@ from fastapi import APIRouter, Depends, FastAPI
 from starlette.middleware import Middleware
 
 from app.config import settings
-from app.web import api, deps, errors, health, metrics, pages
+from app.web import api, errors, health, metrics, pages
 from app.web.limits import BodyLimit
 from app.web.live import Nudges
 from app.web.navigation import find_pages, navigation
@@ -50,7 +50,6 @@ def create_app() -> FastAPI:
     )
     found = find_pages(pages)
     app.state.pages = Pages(navigation(found), reload=config.debug)
-    app.state.admission = deps.admission()
     errors.install(app)
     app.mount("/static", app.state.pages.assets.app())
     app.include_router(health.router)

@@ -5,12 +5,10 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import Iterator
 from typing import Annotated
 
 from fastapi import Depends, Path, Request
-from fastapi.concurrency import contextmanager_in_threadpool
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from app.db import CONNECTIONS, Session, unit_of_work
@@ -33,24 +31,17 @@ Number = Annotated[int, Path(ge=1, le=BIGGEST_NUMBER)]
 """The number of a curriculum's version, likewise."""
 
 
-# Connections that are left to what is no request's unit of work: event streams, health, metrics.
+# Connections left to what is no request's unit of work: event streams, health, metrics, refusals put on record.
 _LEFT = 4
 
 
-def admission() -> asyncio.Semaphore:
-    """Lets no more requests in than there are connections; the others wait here, where they hold no thread.
-
-    Threads that wait for a connection would be those that a request with a connection needs to go on.
-    """
-    return asyncio.Semaphore(CONNECTIONS - _LEFT)
-
-
-async def _work(request: Request) -> AsyncIterator[Session]:
-    async with request.app.state.admission, contextmanager_in_threadpool(unit_of_work()) as session:
+def _work() -> Iterator[Session]:
+    with unit_of_work() as session:
         yield session
 
 
-Work = Annotated[Session, Depends(_work, scope="function")]
+# Who waits for a connection must hold no thread: a request that has a connection needs one to go on.
+Work = Annotated[Session, Depends(_work, scope="function", max_concurrency=CONNECTIONS - _LEFT)]
 """The transaction of this request: committed when the route is done, before the answer leaves."""
 
 

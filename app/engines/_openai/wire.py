@@ -18,7 +18,11 @@ _THOUGHT = re.compile(r"\A\s*<think>(.*?)(?:</think>\s*|\Z)", re.DOTALL)
 _THOUGHT_OPENED_BEFORE = re.compile(r"\A(.*?)</think>\s*", re.DOTALL)
 # How servers end a choice that is an answer, whole or cut. Another word ends one as well, if there is text before it.
 _ENDS = frozenset(
-    {"stop", "length", "eos", "eos_token", "stop_sequence", "end_turn", "max_tokens", "content_filter", "tool_calls"}
+    {
+        *("stop", "eos", "eos_token", "eos_found", "stop_sequence", "stop_string", "stop_str", "end_turn", "complete"),
+        *("length", "max_tokens", "max_length", "model_length", "repetition"),
+        *("content_filter", "refusal", "safety", "recitation", "blocklist", "tool_calls", "tool_use", "function_call"),
+    }
 )
 # What is in the words with which they give one up ("abort", "insufficient_system_resource"): no answer of the model.
 _GIVEN_UP = re.compile("abort|error|fail|cancel|interrupt|resource|timeout|overload|unavailable")
@@ -36,7 +40,7 @@ def replies(body: bytes, model: str, secret: str = "") -> list[Reply]:
             raise _reported(failure, body, secret)
         choices = sorted(data["choices"], key=lambda choice: choice.get("index") or 0)
         if failure := next((failed for choice in choices if (failed := choice.get("error"))), None):
-            raise _reported(failure, body, secret)
+            raise _reported(failure, json.dumps(failure).encode(), secret)
         answered_by = data["model"]
         if not choices or not isinstance(answered_by, str):
             raise TypeError("choices and model")
@@ -133,7 +137,7 @@ def _reply(choice: dict[str, Any], model: str, prompt_tokens: int, completion_to
             reasoning, text = thought[1].strip(), text[thought.end() :]
     reason = choice.get("finish_reason")
     if isinstance(reason, dict):  # as SGLang writes it
-        reason = reason.get("type")
+        reason = reason.get("type") or "unknown"
     return Reply(
         storable(text),  # here, so that what is judged is what is stored
         storable(reasoning),

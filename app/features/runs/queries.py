@@ -44,6 +44,7 @@ def started_just_now(session: Session, actor: Actor, config: Mapping[str, object
             Run.created_by == actor.user_id,
             Run.config == config,
             Run.previews.is_(None),
+            Run.state != "cancelled",
             Run.created_at > func.now() - timedelta(minutes=1),
         )
         .order_by(Run.id.desc())

@@ -212,6 +212,7 @@ async def test_nonsense(server: ModelServer, body: bytes) -> None:
         {"text": "fi", "finish_reason": "abort"},
         {"text": "", "finish_reason": "ABORT"},
         {"text": "", "finish_reason": {"type": "abort", "message": "scheduler died"}},
+        {"text": "", "finish_reason": {"message": "scheduler died"}},
         {"text": "", "finish_reason": "insufficient_system_resource"},
         {"text": "", "finish_reason": "a word that nobody knows"},
         {"text": "", "finish_reason": None, "error": {"code": 502, "message": "upstream died"}},
@@ -220,8 +221,8 @@ async def test_nonsense(server: ModelServer, body: bytes) -> None:
 async def test_no_replies_are_kept_of_a_response_with_a_choice_that_was_given_up(
     server: ModelServer, ending: dict[str, object]
 ) -> None:
-    choices = [{"text": "fine", "finish_reason": "stop"}, ending]
+    choices = [{"text": "The context window size. " * 40, "finish_reason": "stop"}, ending]
     server.faults.append(web.json_response({"model": "a-model", "choices": choices}))
-    with pytest.raises(EngineError) as raised:
+    with pytest.raises(EngineError, match=r"gave the request up midway|upstream died") as raised:
         await attempt(server, n=2, prompt="plain")
     assert (raised.value.kind, raised.value.retryable) == ("server_error", True)

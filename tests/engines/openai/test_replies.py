@@ -66,6 +66,12 @@ async def test_a_missing_finish_reason_is_an_ordinary_end(server: ModelServer) -
     assert (await _reply(server, {"content": "yes"}, None)).finish_reason == "stop"
 
 
+@pytest.mark.parametrize("reason", ["stop", "length", "eos", "model_length", "content_filter", "refusal", "SAFETY"])
+async def test_an_empty_answer_is_one_by_every_name_of_an_end(server: ModelServer, reason: str) -> None:
+    reply = await _reply(server, {"content": ""}, reason)
+    assert (reply.text, reply.finish_reason) == ("", reason)
+
+
 async def test_an_end_by_another_name_is_one_where_there_is_text(server: ModelServer) -> None:
     assert (await _reply(server, {"content": "yes"}, "eod")).finish_reason == "eod"
     assert (await _reply(server, {"content": "yes"}, {"type": "length", "length": 9})).finish_reason == "length"

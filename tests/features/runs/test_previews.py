@@ -57,6 +57,7 @@ def test_a_preview_is_the_beginning_of_the_whole_run() -> None:
         whole_id = whole.id
         assert whole.name == "stdlib, deduction, abduction"
         assert whole.previews is None
+    with unit_of_work() as session:
         assert service.create_previewed(session, actor, run_id).id == whole_id, "a second click"
         assert whole.config == parse(WHOLE | {"until": {"usable": 50}}).model_dump(mode="json")
     refining.drive(whole_id)
