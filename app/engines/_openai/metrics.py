@@ -7,7 +7,7 @@ from collections import defaultdict
 
 from app.domain.ports import Load
 
-_NONSENSE = 1e15
+_NONSENSE = 1e15  # no server counts so far, and sums stay finite
 _SAMPLE = re.compile(
     r"^vllm:(num_requests_running|num_requests_waiting|kv_cache_usage_perc|gpu_cache_usage_perc|num_preemptions_total"
     r"|generation_tokens_total|(?:gpu_)?prefix_cache_(?:queries|hits)_total)"
