@@ -7,8 +7,10 @@ import os
 import resource
 import signal
 import sys
+import threading
+from typing import Any
 
-from celery import Celery, signals
+from celery import Celery, bootsteps, signals
 
 from app.config import settings
 from app.errors import AppError
@@ -19,6 +21,7 @@ from workers import shutdown
 
 _WORKER = os.getpid()  # of the process that imports this; those of its pool are forks
 _FILES = 65536
+_ENDING_S = 20.0  # lanes give their chains back within a second or two
 _TASKS = ["workers.benchmarks", "workers.embeddings", "workers.remeasurements", "workers.runs"]
 
 app = Celery("cairn", broker=settings().redis_url or "", include=_TASKS)
@@ -79,6 +82,22 @@ def _allow_many_connections(**_: object) -> None:
 @signals.worker_shutting_down.connect
 def _tell_lanes(**_: object) -> None:
     shutdown.request()
+
+
+class _End(bootsteps.StartStopStep):
+    """The end of a worker, also of one that gives up because of an error in its loop.
+
+    Celery then sends no signal and may wait for its pool for ever, and nobody would start another worker.
+    """
+
+    def close(self, parent: Any) -> None:  # noqa: ARG002 - Celery is untyped
+        shutdown.request()
+        watchdog = threading.Timer(_ENDING_S, os._exit, [os.EX_SOFTWARE])
+        watchdog.daemon = True
+        watchdog.start()
+
+
+app.steps["worker"].add(_End)
 
 
 @signals.worker_ready.connect

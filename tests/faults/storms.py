@@ -24,23 +24,21 @@ FAST = {
     "CAIRN_RECONCILE_S": "1",
     "CAIRN_WORKER_PROCESSES": "2",
 }
-_COMMAND = [
-    *(sys.executable, "-m", "celery", "-A", "workers.celery_app", "worker", "--concurrency", "2", "--beat"),
-    *("--loglevel", "INFO", "--without-gossip", "--without-mingle"),
-]
+_OPTIONS = ("--concurrency", "2", "--beat", "--loglevel", "INFO", "--without-gossip", "--without-mingle")
 
 
 class Worker:
     """A Celery worker with its pool, their sandboxes and beat, started anew when it is gone."""
 
-    def __init__(self, variables: Mapping[str, str], folder: Path) -> None:
+    def __init__(self, variables: Mapping[str, str], folder: Path, application: str) -> None:
         self._variables = {**os.environ, **variables, **FAST}
         self._folder = folder
+        self._command = [sys.executable, "-m", "celery", "-A", application, "worker", *_OPTIONS]
         self._process: subprocess.Popen[bytes] | None = None
 
     def ensure(self) -> None:
         if self._process is None or self._process.poll() is not None:
-            command = [*_COMMAND, "--schedule", str(self._folder / "beat")]
+            command = [*self._command, "--schedule", str(self._folder / "beat")]
             with (self._folder / "worker.log").open("ab") as log:
                 self._process = subprocess.Popen(
                     command, env=self._variables, stdout=log, stderr=log, start_new_session=True
@@ -55,6 +53,11 @@ class Worker:
             return [own, *own.children(recursive=True)]
         except psutil.NoSuchProcess:
             return []
+
+    def wait_for_end(self) -> None:
+        """Raises AssertionError where it goes on, or something outlives it."""
+        left = self.tree()
+        refining.wait_until(lambda: _gone(left), "a worker and its processes to end")
 
     def kill(self) -> None:
         """All of it at once. Raises AssertionError where something outlives it."""
@@ -88,8 +91,8 @@ def _gone(processes: list[psutil.Process]) -> bool:
 
 
 @contextmanager
-def worker(variables: Mapping[str, str], folder: Path) -> Iterator[Worker]:
-    running = Worker(variables, folder)
+def worker(variables: Mapping[str, str], folder: Path, application: str = "workers.celery_app") -> Iterator[Worker]:
+    running = Worker(variables, folder, application)
     try:
         yield running
     finally:
@@ -106,13 +109,15 @@ def shake(run_id: int, at_work: Worker, faults: int, fault: Callable[[], None], 
 
     Raises AssertionError where the run does not go on after one.
     """
-    done, slowest = 0, 0.0
-    while refining.state(run_id) == "running":
+    done, slowest, before = 0, 0.0, 0
+
+    def goes_on() -> bool:
         at_work.ensure()
+        return proposals(run_id) > before or refining.state(run_id) != "running"
+
+    while refining.state(run_id) == "running":
         before, began = proposals(run_id), time.monotonic()
-        refining.wait_until(
-            lambda before=before: proposals(run_id) > before or refining.state(run_id) != "running", "progress"
-        )
+        refining.wait_until(goes_on, "progress")
         slowest = max(slowest, time.monotonic() - began)
         if done < faults:
             time.sleep(moments.uniform(0, 1))

@@ -13,7 +13,8 @@ from app.db import unit_of_work
 from app.features.growths import service as growths
 from app.features.growths.schemas import Request
 from app.models import Variant
-from tests.faults.storms import same_as_calm, shake, storm, worker
+from tests.faults import breakable
+from tests.faults.storms import proposals, same_as_calm, shake, storm, worker
 from tests.support import refining
 
 KILLS = int(os.environ.get("FAULT_KILLS", "10"))
@@ -30,6 +31,26 @@ def test_nothing_outlives_a_worker_whose_main_process_is_killed(environment: dic
         at_work.ensure()
         refining.wait_until(lambda: len(at_work.tree()) >= 4, "a worker to start its processes")
         at_work.kill_one(at_work.tree()[0])
+
+
+@pytest.mark.parametrize("stuck", [False, pytest.param(True, marks=pytest.mark.slow)])
+def test_a_worker_that_meets_an_unknown_error_ends_even_if_its_lanes_are_stuck(
+    environment: dict[str, str], tmp_path: Path, stuck: bool
+) -> None:
+    run_id = refining.start(refining.owner_with_seeds(20))
+    with worker(environment, tmp_path, breakable.__name__) as at_work:
+        at_work.ensure()
+        refining.wait_until(lambda: proposals(run_id) > 0, "progress")
+        main, *others = at_work.tree()
+        if stuck:
+            for process in others:
+                process.suspend()
+        main.send_signal(breakable.BREAK)
+        at_work.wait_for_end()
+        assert refining.state(run_id) == "running"
+        at_work.ensure()
+        refining.wait_until(lambda: refining.state(run_id) == "finished", "the run to go on to its end")
+    assert refining.check(run_id).problems == ()
 
 
 def test_two_kills_change_no_result(environment: dict[str, str], tmp_path: Path) -> None:

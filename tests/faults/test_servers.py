@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -109,12 +110,21 @@ def servers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Servers
 def test_redis_killed_and_emptied(servers: Servers, tmp_path: Path) -> None:
     moments = Random(REDIS_FAULTS)
 
+    def kill() -> None:
+        servers.broker.stop(signal.SIGKILL)
+        servers.broker.start()
+
+    def kill_twice() -> None:
+        """Perhaps while a worker is taking up its connection again."""
+        kill()
+        time.sleep(moments.uniform(0, 3))
+        kill()
+
+    def empty() -> None:
+        redis.Redis.from_url(events.redis_url()).flushall()
+
     def fault() -> None:
-        if moments.random() < 0.5:
-            redis.Redis.from_url(events.redis_url()).flushall()
-        else:
-            servers.broker.stop(signal.SIGKILL)
-            servers.broker.start()
+        moments.choice([kill, kill_twice, empty])()
 
     with worker(servers.variables, tmp_path) as at_work:
         storm(at_work, REDIS_FAULTS, fault, **GROWING)
