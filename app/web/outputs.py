@@ -10,7 +10,7 @@ from typing import Literal
 from pydantic import BaseModel, Field
 
 from app.domain.difficulty import Tally
-from app.features.chains.schemas import AttemptView, MeasurementView, VariantRow, VariantView
+from app.features.chains.schemas import AttemptView, MeasurementView, Profile, VariantRow, VariantView
 from app.features.growths.schemas import GrowthRow
 from app.features.review.schemas import Outcome
 from app.features.review.votes import Vote
@@ -147,6 +147,10 @@ class ProfileOut(BaseModel):
     model: str
     spec: dict[str, object]
 
+    @classmethod
+    def of(cls, profile: Profile) -> ProfileOut:
+        return cls(engine=profile.engine, model=profile.model, spec=profile.spec)
+
 
 class Representative(BaseModel):
     """An attempt worth reading; `count` attempts gave the same answer."""
@@ -174,7 +178,7 @@ class MeasurementOut(PassRate):
         return cls(
             **PassRate.of(view).model_dump(),
             id=view.id,
-            student=ProfileOut(engine=view.student.engine, model=view.student.model, spec=view.student.spec),
+            student=ProfileOut.of(view.student),
             by_run=view.by_run,
             cut=view.cut,
             prompt_hash=view.prompt_hash,
@@ -277,7 +281,7 @@ def _problem(view: VariantView) -> ProblemOut | None:
 
 def _provenance(view: VariantView) -> Provenance:
     return Provenance(
-        teacher=ProfileOut(engine=view.teacher.engine, model=view.teacher.model, spec=view.teacher.spec),
+        teacher=ProfileOut.of(view.teacher),
         prompt_hash=view.prompt_hash,
         prompt_tokens=view.prompt_tokens,
         completion_tokens=view.completion_tokens,

@@ -63,6 +63,28 @@ def test_from_a_run_to_both_students_side_by_side(page: Visitor, run: int) -> No
     assert "Twice the effort" in text_of(page.get("/remeasurements").text)
 
 
+def test_two_students_of_one_model_are_told_apart_by_their_settings(page: Visitor, run: int, valid: list[int]) -> None:
+    names = []
+    for budget in (2, 3):
+        form = {"pick": str(valid[0]), "action": "launch", "student.engine": "procedural", "attempts": "4"}
+        made = page.submit("/remeasurements/new", form | {"student.options.budget": str(budget)})
+        lane.drive(int(made.headers["location"].rpartition("/")[2]), lambda: False)
+        names.append(f"(budget {budget})")
+    for path in ("/remeasurements", f"/runs/{run}", f"/variants/{valid[0]}?tab=attempts"):
+        shown = text_of(page.get(path).text)
+        assert [name for name in names if name not in shown] == [], path
+
+
+def test_nothing_left_to_measure_can_not_be_asked_for(page: Visitor, valid: list[int]) -> None:
+    form = {"pick": str(valid[0]), "student.engine": "procedural", "attempts": "4"}
+    made = page.submit("/remeasurements/new", form | {"action": "launch"})
+    lane.drive(int(made.headers["location"].rpartition("/")[2]), lambda: False)
+    shown = page.submit("/remeasurements/new", form | {"action": "update"}).text
+    assert "Nothing to measure" in shown
+    assert re.search(r'<button class="btn main"[^>]* disabled', shown)
+    assert page.submit("/remeasurements/new", form | {"action": "launch"}).status_code == 422
+
+
 def test_picked_in_the_tree(page: Visitor, ada: Actor, run: int, valid: list[int]) -> None:
     with unit_of_work() as session:
         builders.approve(session, ada, session.get_one(Variant, valid[0]))

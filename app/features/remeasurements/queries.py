@@ -27,6 +27,8 @@ from sqlalchemy.orm import aliased
 from app.db import Session
 from app.domain.difficulty import Tally, bin_of
 from app.features.chains.headlines import headline
+from app.features.chains.queries.variant import profile
+from app.features.chains.schemas import Profile
 from app.features.remeasurements.schemas import Chosen, Pair, RemeasurementRow, StudentFigures, VariantChoice
 from app.features.runs.queries import broad_bin, kept_rate, measured_by_run, unique_variant, usable_variant
 from app.models import (
@@ -195,8 +197,7 @@ def _rows(
     rows = session.execute(
         select(
             Remeasurement,
-            ModelProfile.engine,
-            ModelProfile.model,
+            ModelProfile,
             User.name,
             count("open", "done", "set_aside"),
             count("done"),
@@ -214,9 +215,7 @@ def _rows(
             name=row.name,
             state=row.state,
             error=row.error,
-            student_profile_id=row.student_profile_id,
-            engine=engine,
-            title=model,
+            student=profile(student),
             attempts=int(str(row.config["attempts"])),
             variants=total,
             done=done,
@@ -225,8 +224,20 @@ def _rows(
             created_at=row.created_at,
             finished_at=row.finished_at,
         )
-        for row, engine, model, user, total, done, aside in rows
+        for row, student, user, total, done, aside in rows
     ]
+
+
+def earlier_students(session: Session, remeasurement_id: int) -> list[Profile]:
+    """Those of the runs that the variants come from."""
+    runs = (
+        select(Variant.run_id)
+        .join(RemeasurementItem, RemeasurementItem.variant_id == Variant.id)
+        .where(RemeasurementItem.remeasurement_id == remeasurement_id)
+    )
+    ids = select(Run.student_profile_id).where(Run.id.in_(runs))
+    rows = session.execute(select(ModelProfile).where(ModelProfile.id.in_(ids)).order_by(ModelProfile.id)).scalars()
+    return list(map(profile, rows))
 
 
 def set_aside(session: Session, remeasurement_id: int) -> list[tuple[str, int]]:
@@ -322,9 +333,7 @@ def students_of_run(session: Session, run_id: int) -> list[StudentFigures]:
     own = Measurement.student_profile_id == Run.student_profile_id
     rows = session.execute(
         select(
-            ModelProfile.id,
-            ModelProfile.engine,
-            ModelProfile.model,
+            ModelProfile,
             own.label("own"),
             broad_bin().label("bin"),
             func.count().label("measured"),
@@ -348,16 +357,14 @@ def students_of_run(session: Session, run_id: int) -> list[StudentFigures]:
     ).all()
     grouped: defaultdict[int, list[Any]] = defaultdict(list)
     for row in rows:
-        grouped[row.id].append(row)
+        grouped[row.ModelProfile.id].append(row)
     return [_figures(parts) for parts in grouped.values()]
 
 
 def _figures(parts: Sequence[Any]) -> StudentFigures:
     first, measured = parts[0], sum(row.measured for row in parts)
     return StudentFigures(
-        profile_id=first.id,
-        engine=first.engine,
-        model=first.model,
+        student=profile(first.ModelProfile),
         own=first.own,
         measured=measured,
         usable=sum(row.usable for row in parts),

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from app.domain.difficulty import Tally
 from app.errors import InvalidForm
+from app.features.chains.schemas import Profile
 from app.features.runs.schemas import MinimumVerdicts, ModelChoice, OneLine, minimum_of, strange_text, typed_choice
 from app.messages import Spelled, by_field
 
@@ -80,15 +81,13 @@ class Chosen:
 
 @dataclass(frozen=True, slots=True)
 class RemeasurementRow:
-    """A request and how far it is. `title` names the model."""
+    """A request and how far it is."""
 
     id: int
     name: str
     state: str
     error: str
-    student_profile_id: int
-    engine: str
-    title: str
+    student: Profile
     attempts: int
     variants: int
     done: int
@@ -129,9 +128,7 @@ class StudentFigures:
     `measured` have enough verdicts for a rate, `mean` is that of their rates, `usable` of them lie in the run's band.
     """
 
-    profile_id: int
-    engine: str
-    model: str
+    student: Profile
     own: bool
     measured: int
     usable: int

@@ -11,7 +11,7 @@ from pydantic import BaseModel, Field
 from app.features.remeasurements import queries, service
 from app.features.remeasurements.schemas import Pair, RemeasureConfig, RemeasurementRow, VariantChoice, parse
 from app.web.deps import BIGGEST_ID, ApiActor, Id, Work
-from app.web.outputs import PassRate
+from app.web.outputs import PassRate, ProfileOut
 
 router = APIRouter(tags=["remeasurements"])
 
@@ -39,6 +39,7 @@ class RemeasurementOut(BaseModel):
     error: str = Field(description="Why it paused by itself.")
     student_profile_id: int = Field(description="Names these measurements among those of a variant.")
     engine: str
+    student: ProfileOut
     attempts: int
     variants: int
     done: int
@@ -49,7 +50,12 @@ class RemeasurementOut(BaseModel):
 
     @classmethod
     def of(cls, row: RemeasurementRow) -> RemeasurementOut:
-        return cls.model_validate({name: getattr(row, name) for name in cls.model_fields})
+        student = {
+            "student": ProfileOut.of(row.student),
+            "engine": row.student.engine,
+            "student_profile_id": row.student.id,
+        }
+        return cls(**{name: getattr(row, name) for name in cls.model_fields.keys() - student}, **student)
 
 
 class RemeasurementAsked(RemeasurementOut):
@@ -120,7 +126,7 @@ def list_results(
 ) -> ResultList:
     """What is measured so far, beside the measurement by the student of each variant's run; by id."""
     row = service.find(work, actor, remeasurement_id)
-    pairs = queries.pairs(work, row.id, row.student_profile_id, after or 0, limit + 1)
+    pairs = queries.pairs(work, row.id, row.student.id, after or 0, limit + 1)
     more = pairs[limit - 1].variant_id if len(pairs) > limit else None
     return ResultList(items=[Result.of(pair) for pair in pairs[:limit]], next_after=more)
 

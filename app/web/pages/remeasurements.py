@@ -31,6 +31,7 @@ from app.messages import by_field
 from app.web.charts import Scatter, scatter
 from app.web.deps import BIGGEST_ID, Id, Member, PagesDep, Work
 from app.web.render import Pages, local_path, redirect
+from app.web.students import told_apart
 
 NAV = None
 router = APIRouter()
@@ -61,17 +62,23 @@ class NewPage:
 
 @dataclass(frozen=True, slots=True)
 class ListPage:
-    """The context of remeasurements/list.html. `older` is the id that the next page goes on from."""
+    """The context of remeasurements/list.html: `students` by id, and the id that the next page goes on from."""
 
     rows: Sequence[RemeasurementRow]
+    students: Mapping[int, str]
     older: int | None
 
 
 @dataclass(frozen=True, slots=True)
 class OnePage:
-    """The context of remeasurements/page.html. `moves`: bin before, bin now -> how many; "" is outside all bins."""
+    """The context of remeasurements/page.html. `earlier` are the students of the runs that the variants come from.
+
+    `moves`: bin before, bin now -> how many; "" is outside all bins.
+    """
 
     row: RemeasurementRow
+    student: str
+    earlier: Sequence[str]
     pairs: Sequence[Pair]
     chart: Scatter
     moves: Mapping[tuple[str, str], int]
@@ -92,7 +99,8 @@ Typed = Annotated[FormData, Depends(_read_form)]
 def remeasurements(request: Request, work: Work, member: Member, pages: PagesDep, before: _MaybeId = None) -> Response:
     rows = queries.listed(work, member.workspace_id, before, _PAGE + 1)
     older = rows[_PAGE - 1].id if len(rows) > _PAGE else None
-    return pages.render(request, "remeasurements/list.html", ListPage(rows[:_PAGE], older))
+    students = told_apart(row.student for row in rows)
+    return pages.render(request, "remeasurements/list.html", ListPage(rows[:_PAGE], students, older))
 
 
 @router.get("/remeasurements/new")
@@ -133,10 +141,14 @@ def remeasurement(
     request: Request, work: Work, member: Member, pages: PagesDep, remeasurement_id: Id, after: _MaybeId = None
 ) -> Response:
     row = service.find(work, member, remeasurement_id)
-    pairs = queries.pairs(work, row.id, row.student_profile_id, after or 0, queries.PAIRS + 1)
-    rates = queries.rate_pairs(work, row.id, row.student_profile_id)
+    pairs = queries.pairs(work, row.id, row.student.id, after or 0, queries.PAIRS + 1)
+    rates = queries.rate_pairs(work, row.id, row.student.id)
+    earlier = queries.earlier_students(work, row.id)
+    names = told_apart([row.student, *earlier])
     context = OnePage(
         row=row,
+        student=names[row.student.id],
+        earlier=[names[each.id] for each in earlier],
         pairs=pairs[: queries.PAIRS],
         chart=scatter(rates),
         moves=queries.moves(rates),

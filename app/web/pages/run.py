@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
@@ -29,6 +29,7 @@ from app.web.charts import Histogram, Stack, YieldChart
 from app.web.deps import Id, Member, PagesDep, Work
 from app.web.render import redirect
 from app.web.run_figures import Arm, ChainLine, FunnelRow, Meter, StageTable
+from app.web.students import told_apart
 
 NAV = None
 router = APIRouter()
@@ -70,6 +71,7 @@ class RunPage:
     teacher: ModelProfile
     student: ModelProfile
     students: Sequence[StudentFigures]
+    names: Mapping[int, str]
     remeasurements: Sequence[RemeasurementRow]
     servers: Servers | None
 
@@ -114,6 +116,7 @@ def run_page(request: Request, work: Work, member: Member, pages: PagesDep, run_
         teacher=queries.profile(work, run.teacher_profile_id),
         student=queries.profile(work, run.student_profile_id),
         students=students if len(students) > 1 else [],
+        names=told_apart(each.student for each in students),
         remeasurements=remeasurements.of_run(work, member.workspace_id, run.id) if len(students) > 1 else [],
         servers=servers.in_use(work, member, run.id) if run.state == "running" else None,
     )

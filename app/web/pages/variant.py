@@ -24,6 +24,7 @@ from app.web.charts import DifficultyMap
 from app.web.deps import Id, Member, PagesDep, Work
 from app.web.render import Here, Pages, redirect
 from app.web.review import Refused, ReviewForm, act
+from app.web.students import told_apart
 from app.web.variants import Base, Mode, Parts, base_of, choices_of, map_of
 
 NAV = None
@@ -56,6 +57,7 @@ class VariantPage:
     """The context of variant/page.html."""
 
     view: VariantView
+    students: Mapping[int, str]
     query: VariantQuery
     parts: Parts
     base: Base | None
@@ -117,6 +119,7 @@ def _render(
     at = next(i for i, other in enumerate(view.family) if other.id == variant_id)
     context = VariantPage(
         view=view,
+        students=told_apart(measurement.student for measurement in view.measurements),
         query=query,
         parts=Parts.of(view.problem),
         base=base_of(view, query.base, lambda other: service.problem(work, actor, other)),

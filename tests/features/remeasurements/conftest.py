@@ -71,6 +71,6 @@ def measured(row: RemeasurementRow) -> dict[int, tuple[int, int, int, float | No
     """variant -> passed, failed, errors and rate by the student of the request."""
     with unit_of_work() as session:
         rows = session.query(Measurement).where(
-            Measurement.student_profile_id == row.student_profile_id, Measurement.judged_at.is_not(None)
+            Measurement.student_profile_id == row.student.id, Measurement.judged_at.is_not(None)
         )
         return {each.variant_id: (each.passed, each.failed, each.errors, each.rate) for each in rows}

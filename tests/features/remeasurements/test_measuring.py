@@ -31,7 +31,7 @@ def expire(row: RemeasurementRow) -> None:
 
 def test_usable_variants_of_a_run_get_a_second_measurement_beside_their_own(ask: Ask, run: int) -> None:
     asked = ask()
-    assert (asked.state, asked.done, asked.title) == ("running", 0, registry.engine("procedural").title)
+    assert (asked.state, asked.done, asked.student.model) == ("running", 0, registry.engine("procedural").title)
     done = drive(asked)
     assert (done.state, done.done, done.set_aside, done.error) == ("finished", done.variants, 0, "")
     found = measured(done)
@@ -52,7 +52,7 @@ def test_the_same_selection_and_seed_give_the_same_rates(ask: Ask, ada: Actor) -
     first = drive(ask())
     before = measured(first)
     with unit_of_work() as session:
-        session.query(Measurement).where(Measurement.student_profile_id == first.student_profile_id).delete()
+        session.query(Measurement).where(Measurement.student_profile_id == first.student.id).delete()
     half = variants_of(first)[::2]
     drive(ask({"variants": half}))
     drive(ask({"variants": variants_of(first)}))
@@ -128,10 +128,10 @@ def test_a_lane_that_died_between_attempts_and_verdicts_is_taken_over(ask: Ask) 
     calm = drive(ask())
     before = measured(calm)
     with unit_of_work() as session:
-        held = ledger.Claim(calm.id, 0, 0, calm.student_profile_id, parse({"student": STUDENT, "attempts": 4}))
+        held = ledger.Claim(calm.id, 0, 0, calm.student.id, parse({"student": STUDENT, "attempts": 4}))
         answered = {each: ledger.load(session, held, each).replies for each in variants_of(calm)[:3]}
     with unit_of_work() as session:
-        session.query(Measurement).where(Measurement.student_profile_id == calm.student_profile_id).delete()
+        session.query(Measurement).where(Measurement.student_profile_id == calm.student.id).delete()
     asked = ask({"variants": variants_of(calm)})
     dying = claim(asked)
     assert dying is not None
@@ -206,7 +206,7 @@ async def test_passing_trouble_changes_no_rate(ask: Ask) -> None:
         calm = await asyncio.to_thread(drive, ask(student=student))
         before = measured(calm)
         with unit_of_work() as session:
-            session.query(Measurement).where(Measurement.student_profile_id == calm.student_profile_id).delete()
+            session.query(Measurement).where(Measurement.student_profile_id == calm.student.id).delete()
         server.every = 2
         shaken = await asyncio.to_thread(drive, ask({"variants": variants_of(calm)}, student=student))
     assert server.met

@@ -28,10 +28,10 @@ def seed_and_teacher(session: Session, chain_id: int) -> tuple[SeedView, Profile
         .where(Chain.id == chain_id)
     ).one()
     view = SeedView(seed.id, seed.kind, seed.text, seed.language, seed.licence, seed.source, seed.digest, set_name)
-    return view, _profile(teacher)
+    return view, profile(teacher)
 
 
-def _profile(row: ModelProfile) -> Profile:
+def profile(row: ModelProfile) -> Profile:
     return Profile(row.id, row.engine, row.model, row.spec)
 
 
@@ -46,7 +46,7 @@ def measurements(session: Session, variant_id: int) -> list[tuple[Measurement, P
         .where(Measurement.variant_id == variant_id)
         .order_by(by_run.desc(), Measurement.id)
     )
-    return [(measurement, _profile(student), own) for measurement, student, own in rows]
+    return [(measurement, profile(student), own) for measurement, student, own in rows]
 
 
 def judgements(session: Session, measurement_ids: Sequence[int]) -> list[tuple[int, str, Judgement]]:
