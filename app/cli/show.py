@@ -55,6 +55,8 @@ def print_summary(summary: RunSummary, console: Console) -> None:
         console.print(f"  {summary.error}", style="red", markup=False)
     if summary.ended_because:
         console.print(f"  {summary.ended_because}", markup=False)
+    if summary.uncounted:
+        console.print(f"  {summary.uncounted}", markup=False)
     console.print(f"  {show_limits.spent(summary)}", markup=False)
     main, baseline = summary.main, summary.baseline
     console.print(f"  {main.usable} usable variants from {main.proposals} proposals: {_yield(main)}")

@@ -208,7 +208,7 @@ def test_a_run_that_waits_for_a_lane_says_who_has_them(page: Visitor, ada: Actor
     with unit_of_work() as session:
         until = now + timedelta(hours=1)
         session.add(LaneSlot(run_id=other_id, slot=9, workspace_id=ada.workspace_id, owner="a", lease_expires_at=until))
-    assert "Workers are driving other runs." in page.get(address).text
+    assert "Workers are driving other runs. This one goes on by itself" in page.get(address).text
 
 
 def test_pausing_resuming_cancelling_and_archiving(page: Visitor, run: Run) -> None:

@@ -126,6 +126,20 @@ class RunSummary:
         return "Stopped with its goal met." if self.goals else ""
 
     @property
+    def uncounted(self) -> str:
+        """A warning where a cap counts tokens that no model server tells."""
+        if not self.caps.keys() & {"tokens", "money"}:
+            return ""
+        told = {
+            "teacher": (sum(arm.proposals for arm in self.arms), self.spent.teacher_completion_tokens),
+            "student": (self.spent.attempts, self.spent.student_completion_tokens),
+        }
+        silent = [role for role, (replies, tokens) in told.items() if replies and not tokens]
+        if not silent:
+            return ""
+        return f"No tokens are told of the {' and the '.join(silent)}: caps on tokens and money go without them."
+
+    @property
     def progress(self) -> float:
         """How near its end is, 0 to 1: by turns done, or by its goal or the cap that it will meet first."""
         if self.state == "finished":

@@ -150,6 +150,16 @@ def test_a_cap_on_attempts_ends_a_run_and_changes_nothing_before_it() -> None:
         assert session.get_one(Run, capped).finished_at is not None
 
 
+def test_a_cap_on_tokens_that_no_model_tells_is_warned_of() -> None:
+    """Of the procedural engine, which has none; but only where there is such a cap."""
+    actor = refining.owner_with_seeds(1)
+    for caps, warned in (({"tokens": 1000}, True), ({"attempts": 1000}, False)):
+        run_id = refining.start(actor, environments=["deduction"], caps=caps)
+        assert refining.summary(run_id).uncounted == "", "nothing is asked for yet"
+        refining.drive(run_id)
+        assert ("the teacher and the student" in refining.summary(run_id).uncounted) is warned
+
+
 @pytest.mark.parametrize("cap", [{"hours": 1e-9}, {"money": 1e-9}])
 def test_nothing_is_asked_for_once_a_cap_is_used_up(cap: dict[str, float], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(settings(), "prices", {"procedural": Price(hour=2.0)})
