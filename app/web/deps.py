@@ -10,6 +10,7 @@ from typing import Annotated
 
 from fastapi import Depends, Path, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from starlette.datastructures import FormData
 
 from app.db import CONNECTIONS, Session, unit_of_work
 from app.domain.actor import Actor, Role
@@ -35,7 +36,17 @@ Number = Annotated[int, Path(ge=1, le=BIGGEST_NUMBER)]
 _LEFT = 4
 
 
-def _work() -> Iterator[Session]:
+async def _typed(request: Request) -> FormData:
+    """Empty where the request brings no form."""
+    return await request.form()
+
+
+Typed = Annotated[FormData, Depends(_typed)]
+"""A form whose fields only its page can tell; others are declared with `Form`."""
+
+
+def _work(_: Typed) -> Iterator[Session]:
+    """Begins once the form is there: whoever sends it slowly holds no connection to the database."""
     with unit_of_work() as session:
         yield session
 

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated
 
-from fastapi import APIRouter, Depends, Request
-from starlette.datastructures import FormData
+from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from app import registry
@@ -26,7 +24,7 @@ from app.features.runs.form import Field
 from app.models import Run
 from app.web import charts
 from app.web.charts import Accumulation
-from app.web.deps import Id, Member, PagesDep, Work
+from app.web.deps import Id, Member, PagesDep, Typed, Work
 from app.web.render import Pages, redirect, wants_fragment
 
 NAV = None
@@ -56,13 +54,6 @@ class DiversityPage:
     further: Sequence[Field]
     errors: Mapping[str, str]
     may_ask: bool
-
-
-async def _read_form(request: Request) -> FormData:
-    return await request.form()
-
-
-Typed = Annotated[FormData, Depends(_read_form)]
 
 
 @router.get("/runs/{run_id:int}/diversity")

@@ -6,9 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Depends, Form, Query, Request
+from fastapi import APIRouter, Form, Query, Request
 from pydantic import ValidationError
-from starlette.datastructures import FormData
 from starlette.responses import Response
 
 from app import registry
@@ -29,7 +28,7 @@ from app.features.runs import form
 from app.features.runs.form import Field
 from app.messages import by_field
 from app.web.charts import Scatter, scatter
-from app.web.deps import BIGGEST_ID, Id, Member, PagesDep, Work
+from app.web.deps import BIGGEST_ID, Id, Member, PagesDep, Typed, Work
 from app.web.render import Pages, local_path, redirect
 from app.web.students import told_apart
 
@@ -86,13 +85,6 @@ class OnePage:
     set_aside: Sequence[tuple[str, int]]
     may_change: bool
     next: int | None
-
-
-async def _read_form(request: Request) -> FormData:
-    return await request.form()
-
-
-Typed = Annotated[FormData, Depends(_read_form)]
 
 
 @router.get("/remeasurements")
