@@ -121,6 +121,7 @@ def test_a_launch_writes_the_run_with_its_chains(page: Visitor, seeds: SeedSet) 
         ({"attempts": "0"}, "attempts", "1 or more"),
         ({"turns": "many"}, "turns", "whole number"),
         ({"seeds.count": "900"}, "seeds.count", "asks for 900"),
+        ({"seeds.skip": "900"}, "seeds.skip", "none after the first 900"),
         ({"seeds.set": "gone"}, "seeds.set", "no seed set named 'gone'"),
         ({"target.low": "0.9", "target.high": "0.1"}, "target.high", "below"),
         ({"minimum_verdicts": "5"}, "minimum_verdicts", "only 4 attempts"),

@@ -39,11 +39,18 @@ def size_of(session: Session, workspace_id: int, config: RunConfig) -> RunSize:
             remedy="Import seeds first, or choose a set that exists.",
         )
     left = max(0, seed_set.seed_count - config.seeds.skip)
-    seeds = left if config.seeds.count is None else config.seeds.count
-    if not 0 < seeds <= left:
+    if not left:
         raise InvalidInput(
-            f"The set {seed_set.name!r} has {seed_set.seed_count} seeds; this asks for "
-            f"{config.seeds.count or 'some'} after the first {config.seeds.skip}.",
+            f"The set {seed_set.name!r} has {seed_set.seed_count:,} seeds, and none after the first "
+            f"{config.seeds.skip:,}.",
+            field="seeds.skip" if seed_set.seed_count else "seeds.set",
+            remedy="Pass over fewer, or choose a larger set.",
+        )
+    seeds = left if config.seeds.count is None else config.seeds.count
+    if seeds > left:
+        raise InvalidInput(
+            f"The set {seed_set.name!r} has {seed_set.seed_count:,} seeds; this asks for {seeds:,} after the first "
+            f"{config.seeds.skip:,}.",
             field="seeds.count",
             remedy="Ask for fewer, or leave it empty to use all.",
         )
