@@ -10,7 +10,7 @@ from app.domain.difficulty import BROAD, Bin, bin_of
 from app.web.filters import plural
 from app.web.filters import rate as rate_text
 
-LEFT, RIGHT, TOP, AXIS = 34.0, 10.0, 10.0, 34.0
+LEFT, RIGHT, TOP, AXIS = 34.0, 12.0, 12.0, 34.0
 _SMALLEST, _LARGEST = 2.5, 11.0  # radii
 
 
