@@ -41,9 +41,9 @@ def test_a_worker_that_meets_an_unknown_error_ends_even_if_its_lanes_are_stuck(
     with worker(environment, tmp_path, breakable.__name__) as at_work:
         at_work.ensure()
         refining.wait_until(lambda: proposals(run_id) > 0, "progress")
-        main, *others = at_work.tree()
+        main, *_ = at_work.tree()
         if stuck:
-            for process in others:
+            for process in main.children():
                 process.suspend()
         main.send_signal(breakable.BREAK)
         at_work.wait_for_end()
