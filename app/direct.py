@@ -213,6 +213,8 @@ class _Link:
         self._heard.set()
         try:
             self._pg.consume_input()
+            if not self._asking:  # likely the last words of a server that hangs up: see that it did before asking it
+                self._pg.consume_input()
             while self._asking and not self._spoilt and not self._pg.is_busy():
                 self._take(self._pg.get_result())
         except psycopg.OperationalError as error:

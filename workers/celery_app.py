@@ -7,7 +7,6 @@ import os
 import resource
 import signal
 import sys
-import threading
 from typing import Any
 
 from celery import Celery, bootsteps, signals
@@ -21,7 +20,7 @@ from workers import shutdown
 
 _WORKER = os.getpid()  # of the process that imports this; those of its pool are forks
 _FILES = 65536
-_ENDING_S = 20.0  # lanes give their chains back within a second or two
+_ENDING_S = 20  # lanes give their chains back within a few seconds
 _TASKS = ["workers.benchmarks", "workers.embeddings", "workers.remeasurements", "workers.runs"]
 
 app = Celery("cairn", broker=settings().redis_url or "", include=_TASKS)
@@ -32,7 +31,6 @@ app.conf.update(
     task_acks_late=True,
     task_reject_on_worker_lost=True,
     worker_prefetch_multiplier=1,
-    worker_soft_shutdown_timeout=4,
     worker_send_task_events=False,
     worker_hijack_root_logger=False,
     broker_connection_retry_on_startup=True,
@@ -80,21 +78,18 @@ def _allow_many_connections(**_: object) -> None:
 
 
 @signals.worker_shutting_down.connect
-def _tell_lanes(**_: object) -> None:
+def _end_in_time(**_: object) -> None:
+    """Lanes give their chains back, and the kernel ends what Celery leaves: it may wait for its pool for ever."""
     shutdown.request()
+    signal.alarm(_ENDING_S)
 
 
 class _End(bootsteps.StartStopStep):
-    """The end of a worker, also of one that gives up because of an error in its loop.
-
-    Celery then sends no signal and may wait for its pool for ever, and nobody would start another worker.
-    """
+    """Celery sends no signal where it gives up because of an error in its loop; and nobody would start another worker
+    as long as this one is there."""
 
     def close(self, parent: Any) -> None:  # noqa: ARG002 - Celery is untyped
-        shutdown.request()
-        watchdog = threading.Timer(_ENDING_S, os._exit, [os.EX_SOFTWARE])
-        watchdog.daemon = True
-        watchdog.start()
+        _end_in_time()
 
 
 app.steps["worker"].add(_End)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import signal
 import socket
 import sys
 from collections.abc import Mapping
@@ -39,8 +38,8 @@ def worker(variables: Mapping[str, str], processes: int) -> Service:
         ],
         environment=variables,
         ready=answers,
-        stop=signal.SIGQUIT,  # Celery's soft shutdown: a task gets worker_soft_shutdown_timeout, then it goes back
-        grace_s=6.0,
+        grace_s=6.0,  # lanes let what is under way end for some seconds, and give the rest back
+        restarts=True,  # nothing is lost with it, and it ends itself where it can't get on with its broker
     )
 
 

@@ -6,6 +6,7 @@ Each child leads a session of its own, so Ctrl-C in a terminal reaches the super
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import signal
 import time
@@ -21,9 +22,11 @@ from app.errors import Unavailable
 from app.local import launch, leftovers, logs
 
 _T = TypeVar("_T")
+_log = logging.getLogger(__name__)
 _POLL_S = 0.03
 _LOG_CHECK_S = 30.0
 _GONE_S = 30.0
+_STEADY_S = 10.0  # what ends sooner would end again
 
 
 async def _at_once() -> bool:
@@ -34,7 +37,8 @@ async def _at_once() -> bool:
 class Service:
     """One child. `ready` is asked until it says yes; `stop` is the signal that ends it well, within `grace_s`.
 
-    `orphaned` is the signal that it gets when the supervisor is killed, and everything else with it.
+    `orphaned` is the signal that it gets when the supervisor is killed, and everything else with it. One that
+    `restarts` is started anew when it ends, unless it has just begun.
     """
 
     name: str
@@ -46,6 +50,7 @@ class Service:
     grace_s: float = 5.0
     orphaned: signal.Signals = signal.SIGKILL
     identity: str = launch.SAME
+    restarts: bool = False
 
 
 @dataclass(slots=True)
@@ -54,6 +59,13 @@ class _Child:
     process: asyncio.subprocess.Process
     log: Path
     ended: asyncio.Task[int]
+    since: float  # monotonic
+
+    @property
+    def fate(self) -> str:
+        code = self.ended.result()
+        how = f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with exit status {code}"
+        return f"{self.service.name} {how}"
 
     def signal_all(self, number: signal.Signals) -> None:
         """Reaches the child and what it started, also after its own end."""
@@ -69,6 +81,8 @@ class Supervisor:
         self._groups: list[list[_Child]] = []
         self._ended: list[_Child] = []
         self._any_ended = asyncio.Event()
+        self._restarts: set[asyncio.Task[None]] = set()
+        self._stopping = False
         self._keeper: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Supervisor:
@@ -107,12 +121,15 @@ class Supervisor:
             await asyncio.wait([task, death])
 
     async def stop(self) -> None:
+        self._stopping = True
+        await asyncio.gather(*self._restarts)
         while self._groups:
             await asyncio.gather(*(self._end(child) for child in self._groups[-1]))
             self._groups.pop()
 
     def kill(self) -> None:
         """Ends everything this instant. Data survive: the databases recover when they start again."""
+        self._stopping = True
         for child in self._children():
             child.signal_all(signal.SIGKILL)
 
@@ -131,13 +148,32 @@ class Supervisor:
                 start_new_session=True,
                 env={**service.environment, leftovers.MARK: str(self._folder)},
             )
-        child = _Child(service, process, log, asyncio.create_task(process.wait()))
+        child = _Child(service, process, log, asyncio.create_task(process.wait()), time.monotonic())
         child.ended.add_done_callback(lambda _: self._note_end(child))
         return child
 
     def _note_end(self, child: _Child) -> None:
+        steady = time.monotonic() - child.since > _STEADY_S
+        if child.service.restarts and steady and not self._stopping:
+            restart = asyncio.create_task(self._restart(child))
+            self._restarts.add(restart)
+            restart.add_done_callback(self._restarts.discard)
+        else:
+            self._give_up(child)
+
+    def _give_up(self, child: _Child) -> None:
         self._ended.append(child)
         self._any_ended.set()
+
+    async def _restart(self, child: _Child) -> None:
+        _log.warning("%s, and is started anew. The end of its log:\n%s", child.fate, logs.tail(child.log))
+        child.signal_all(signal.SIGKILL)  # what it left behind
+        await _until_gone(child.process.pid)
+        group = next(group for group in self._groups if child in group)
+        try:
+            group[group.index(child)] = await self._spawn(child.service)
+        except OSError:
+            self._give_up(child)
 
     async def _until_ready(self, child: _Child) -> None:
         deadline = time.monotonic() + child.service.ready_within_s
@@ -168,9 +204,7 @@ class Supervisor:
 
 
 def _death(child: _Child) -> Unavailable:
-    code = child.ended.result()
-    how = f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with exit status {code}"
-    return Unavailable(f"{child.service.name} {how}. The end of {child.log}:\n{logs.tail(child.log)}")
+    return Unavailable(f"{child.fate}. The end of {child.log}:\n{logs.tail(child.log)}")
 
 
 async def _until_gone(group: int) -> None:

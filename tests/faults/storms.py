@@ -54,10 +54,14 @@ class Worker:
         except psutil.NoSuchProcess:
             return []
 
-    def wait_for_end(self) -> None:
-        """Raises AssertionError where it goes on, or something outlives it."""
+    def end(self, number: int) -> int:
+        """Its exit status once a signal has ended it and its processes. Raises AssertionError where that does not."""
+        if self._process is None:
+            raise AssertionError("no worker was started")
         left = self.tree()
+        self._process.send_signal(number)
         refining.wait_until(lambda: _gone(left), "a worker and its processes to end")
+        return self._process.wait()
 
     def kill(self) -> None:
         """All of it at once. Raises AssertionError where something outlives it."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from pathlib import Path
 from random import Random
 
@@ -12,7 +13,7 @@ from app.config import settings
 from app.db import unit_of_work
 from app.features.growths import service as growths
 from app.features.growths.schemas import Request
-from app.models import Variant
+from app.models import Chain, LaneSlot, Variant
 from tests.faults import breakable
 from tests.faults.storms import proposals, same_as_calm, shake, storm, worker
 from tests.support import refining
@@ -33,20 +34,34 @@ def test_nothing_outlives_a_worker_whose_main_process_is_killed(environment: dic
         at_work.kill_one(at_work.tree()[0])
 
 
-@pytest.mark.parametrize("stuck", [False, pytest.param(True, marks=pytest.mark.slow)])
-def test_a_worker_that_meets_an_unknown_error_ends_even_if_its_lanes_are_stuck(
-    environment: dict[str, str], tmp_path: Path, stuck: bool
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 0), (breakable.BREAK, 1)])
+def test_a_worker_that_ends_gives_its_chains_back(
+    environment: dict[str, str], tmp_path: Path, number: int, status: int
 ) -> None:
+    """Also after an error that Celery has no answer to."""
+    run_id = refining.start(refining.owner_with_seeds(20))
+    with worker(environment, tmp_path, breakable.__name__) as at_work:
+        at_work.ensure()
+        refining.wait_until(lambda: proposals(run_id) > 0, "progress")
+        assert at_work.end(number) == status
+    assert refining.state(run_id) == "running"
+    with unit_of_work() as session:
+        assert session.query(Chain).where(Chain.epoch > 0, Chain.state == "open").count() > 0
+        assert session.query(Chain).where(Chain.owner.is_not(None)).count() == 0
+        assert session.query(LaneSlot).where(LaneSlot.owner.is_not(None)).count() == 0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGTERM, breakable.BREAK])
+def test_a_worker_ends_though_its_lanes_are_stuck(environment: dict[str, str], tmp_path: Path, number: int) -> None:
     run_id = refining.start(refining.owner_with_seeds(20))
     with worker(environment, tmp_path, breakable.__name__) as at_work:
         at_work.ensure()
         refining.wait_until(lambda: proposals(run_id) > 0, "progress")
         main, *_ = at_work.tree()
-        if stuck:
-            for process in main.children():
-                process.suspend()
-        main.send_signal(breakable.BREAK)
-        at_work.wait_for_end()
+        for process in main.children():
+            process.suspend()
+        assert at_work.end(number) == -signal.SIGALRM
         assert refining.state(run_id) == "running"
         at_work.ensure()
         refining.wait_until(lambda: refining.state(run_id) == "finished", "the run to go on to its end")

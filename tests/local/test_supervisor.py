@@ -99,6 +99,36 @@ async def test_guarded_work_ends_when_a_service_dies(tmp_path: Path) -> None:
     assert cancelled.is_set()
 
 
+async def test_what_restarts_is_started_anew_with_nothing_left_of_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(module, "_STEADY_S", 0.0)
+    async with Supervisor(tmp_path) as supervisor:
+        await supervisor.start(service("worker", FAMILY, ready=made(tmp_path / "child"), restarts=True))
+        guarded = asyncio.create_task(supervisor.guard(asyncio.Event().wait()))
+        before, (child,) = supervisor.pids["worker"], psutil.Process(supervisor.pids["worker"]).children()
+        (tmp_path / "child").unlink()
+        psutil.Process(before).kill()
+        async with asyncio.timeout(60):
+            while not (tmp_path / "child").exists():  # noqa: ASYNC110 - another process makes it
+                await asyncio.sleep(0.01)
+        assert supervisor.pids["worker"] != before
+        assert not child.is_running() or child.status() == psutil.STATUS_ZOMBIE
+        assert not guarded.done()
+        assert "worker was ended by SIGKILL, and is started anew" in caplog.text
+        guarded.cancel()
+
+
+async def test_what_ends_as_soon_as_it_begins_is_given_up(tmp_path: Path) -> None:
+    async def work(supervisor: Supervisor) -> None:
+        await supervisor.start(service("worker", "raise SystemExit(3)", restarts=True))
+        await asyncio.Event().wait()
+
+    async with Supervisor(tmp_path) as supervisor:
+        with pytest.raises(Unavailable, match="worker ended with exit status 3"):
+            await supervisor.guard(work(supervisor))
+
+
 async def test_kills_what_does_not_listen(tmp_path: Path) -> None:
     async with Supervisor(tmp_path) as supervisor:
         await supervisor.start(service("deaf", DEAF, ready=made(tmp_path / "deaf"), grace_s=0.2))
