@@ -11,6 +11,8 @@ from typing import Annotated
 from fastapi import Depends, Path, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from starlette.datastructures import FormData
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
 from app.db import CONNECTIONS, Session, unit_of_work
 from app.domain.actor import Actor, Role
@@ -37,8 +39,13 @@ _LEFT = 4
 
 
 async def _typed(request: Request) -> FormData:
-    """Empty where the request brings no form."""
-    return await request.form()
+    """Empty where nobody can be signed in, or no form is to be brought: what strangers send is not even read."""
+    if request.method in csrf.SAFE_METHODS or SESSION_COOKIE not in request.cookies:
+        return FormData()
+    try:
+        return await request.form()
+    except ClientDisconnect as gone:
+        raise HTTPException(400, "The form ended before its end.") from gone
 
 
 Typed = Annotated[FormData, Depends(_typed)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from python_multipart.multipart import parse_options_header
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -11,7 +12,10 @@ PLAIN_MB = 8  # JSON and simple forms are read into memory; uploads go through f
 
 
 class BodyLimit:
-    """ASGI middleware: a body beyond the limit raises HTTPException 413 in whoever reads it, with nothing kept."""
+    """ASGI middleware: a body beyond the limit raises HTTPException 413 in whoever reads it, with nothing kept.
+
+    So does 415 a form in another encoding than UTF-8, by which its reader would make texts that are none.
+    """
 
     def __init__(self, app: ASGIApp, upload_mb: int) -> None:
         self.app = app
@@ -22,7 +26,8 @@ class BodyLimit:
             await self.app(scope, receive, send)
             return
         headers = Headers(scope=scope)
-        is_upload = headers.get("content-type", "").startswith("multipart/form-data")
+        kind, options = parse_options_header(headers.get("content-type"))
+        is_upload, charset = kind == b"multipart/form-data", options.get(b"charset", b"utf-8")
         limit_mb = self.upload_mb + 1 if is_upload else PLAIN_MB
         announced = headers.get("content-length", "0")
         received = 0
@@ -31,6 +36,8 @@ class BodyLimit:
             nonlocal received
             if announced.isdigit() and int(announced) > limit_mb * MB:
                 raise _too_large(limit_mb)
+            if charset.lower() != b"utf-8":
+                raise HTTPException(415, "A form must be in UTF-8.")
             message = await receive()
             received += len(message.get("body", b""))
             if received > limit_mb * MB:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from app.features.chains.schemas import Profile
 
 _LONGEST = 60  # characters of a setting's value
+_BEFORE = 16  # of them before the place where values part
 
 
 def told_apart(students: Iterable[Profile]) -> dict[int, str]:
@@ -28,15 +29,32 @@ def _settings(student: Profile) -> Mapping[str, object]:
 
 
 def _differences(settings: Mapping[int, Mapping[str, object]]) -> dict[int, list[str]]:
-    names = list(dict.fromkeys(name for each in settings.values() for name in each))
-    telling = [name for name in names if len({repr(each.get(name)) for each in settings.values()}) > 1]
-    return {id_: [_words(name, each[name]) for name in telling if name in each] for id_, each in settings.items()}
+    found: dict[int, list[str]] = {id_: [] for id_ in settings}
+    for name in dict.fromkeys(name for each in settings.values() for name in each):
+        plain = name.replace("_", " ")
+        words = {id_: _words(plain, each[name]) for id_, each in settings.items() if name in each}
+        if len(words) < len(settings) or len(set(words.values())) > 1:
+            for id_, shown in zip(words, _shortened(plain, list(words.values())), strict=True):
+                found[id_].append(shown)
+    return found
 
 
 def _words(name: str, value: object) -> str:
-    name = name.replace("_", " ")
     if isinstance(value, bool) or value in (None, "", []):
         return name if value else f"no {name}"
     values = value if isinstance(value, list) else [value]
-    text = ", ".join(str(int(each) if isinstance(each, float) and each.is_integer() else each) for each in values)
-    return f"{name} {text if len(text) <= _LONGEST else text[: _LONGEST - 1] + '…'}"
+    return f"{name} {', '.join(str(int(v) if isinstance(v, float) and v.is_integer() else v) for v in values)}"
+
+
+def _shortened(name: str, texts: Sequence[str]) -> list[str]:
+    """The name, and values from shortly before the place where they part; whole where that would make some alike."""
+    parting = next((i for i, chars in enumerate(zip(*texts, strict=False)) if len(set(chars)) > 1), 0)
+    start = parting - _BEFORE
+    if max(map(len, texts)) <= _LONGEST or start <= len(name):
+        start = 0
+    shown = [_cut(f"{name} …{text[start:]}" if start else text) for text in texts]
+    return shown if len(set(shown)) == len(set(texts)) else list(texts)
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"

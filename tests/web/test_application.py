@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import types
-from collections.abc import Iterator
+from collections.abc import Iterator, MutableMapping
 from pathlib import Path
 
 import pytest
@@ -155,6 +155,56 @@ def test_forms_of_a_thousand_and_one_parts_are_refused(visitor: Visitor, kind: s
 def test_a_form_that_is_none_is_refused(visitor: Visitor) -> None:
     answer = visitor.post("/signin", content=b"--x", headers={"content-type": "multipart/form-data; boundary="})
     assert answer.status_code == 422
+
+
+@pytest.mark.parametrize("charset", ["undefined", "unicode_escape", "utf-16"])
+def test_a_form_in_another_encoding_is_refused(page: Visitor, charset: str) -> None:
+    kind = f"multipart/form-data; boundary=x; charset={charset}"
+    body = b'--x\r\nContent-Disposition: form-data; name="name"\r\n\r\n\\ud800\r\n--x--\r\n'
+    for path in ("/runs/new", "/curricula/new", "/signout"):
+        assert page.post(path, content=body, headers={"content-type": kind}).status_code == 415
+
+
+def test_what_strangers_send_to_pages_is_not_read(visitor: Visitor) -> None:
+    nonsense = {"headers": {"content-type": "multipart/form-data"}, "content": b"no form"}
+    assert visitor.request("GET", "/runs", **nonsense).status_code == 303
+    assert visitor.request("POST", "/runs/new", **nonsense).status_code == 401
+    assert visitor.request("GET", "/api/v1/runs", **nonsense).status_code == 401
+
+
+async def test_a_form_that_breaks_off_is_no_crash(
+    application: FastAPI, page: Visitor, caplog: pytest.LogCaptureFixture
+) -> None:
+    headers = {
+        "content-type": "application/x-www-form-urlencoded",
+        "content-length": "1000",
+        "cookie": "; ".join(f"{name}={value}" for name, value in page.cookies.items()),
+    }
+    scope = {
+        "type": "http",
+        "asgi": {"version": "3.0"},
+        "http_version": "1.1",
+        "method": "POST",
+        "scheme": "http",
+        "path": "/runs/new",
+        "raw_path": b"/runs/new",
+        "query_string": b"",
+        "headers": [(name.encode(), value.encode()) for name, value in headers.items()],
+        "client": ("nobody", 1),
+        "server": ("testserver", 80),
+    }
+    coming = [{"type": "http.request", "body": b"name=", "more_body": True}, {"type": "http.disconnect"}]
+    answered: list[MutableMapping[str, object]] = []
+
+    async def receive() -> MutableMapping[str, object]:
+        return coming.pop(0)
+
+    async def send(message: MutableMapping[str, object]) -> None:
+        answered.append(message)
+
+    await application(scope, receive, send)
+    assert answered[0]["status"] == 422
+    assert [record for record in caplog.records if record.levelname == "ERROR"] == []
 
 
 RANGES = ("bytes=0-,0-,0-," * 1_000, "bytes=-9999999999999999999", "bytes=5-1", "lines=1-2", "bytes=" + "9" * 9_000)

@@ -113,7 +113,7 @@ def test_a_capped_run_says_so_and_is_no_error(page: Visitor, make: Callable[...,
     assert data["summary"]["ended_because"].startswith("Stopped at its cap of 2,000,000 tokens")
     assert data["summary"]["ended_because"] in text
     assert "stopped at the run&#39;s cap on tokens" in text
-    assert data["summary"]["uncounted"].startswith("No tokens are told of the teacher:")
+    assert data["summary"]["uncounted"].startswith("No completion tokens are told of the teacher:")
     assert data["summary"]["uncounted"] in text
     assert data["summary"]["main"]["chains_unstarted"] == 1
     assert "<b>1 chain</b> not started" in text

@@ -35,7 +35,24 @@ def test_the_engine_tells_apart_and_its_own_settings_are_named_once() -> None:
     }
 
 
-def test_long_values_are_cut_and_strange_specs_do_no_harm() -> None:
+BODY = '{"chat_template_kwargs": {"enable_thinking": true, "reasoning_budget": 512}, "top_k": 20, "min_p": 0.05%s}'
+
+
+def test_long_values_are_shown_from_where_they_part() -> None:
+    names = told_apart([student(1, extra_body=BODY % ""), student(2, extra_body=BODY % ', "seed": 7')])
+    assert names == {
+        1: 'qwen (extra body …0, "min_p": 0.05})',
+        2: 'qwen (extra body …0, "min_p": 0.05, "seed": 7})',
+    }
+
+
+def test_what_is_long_and_parts_here_and_there_is_shown_whole_rather_than_alike() -> None:
+    bodies = [BODY.replace("true", truth) % end for truth in ("true", "false") for end in ("", ', "seed": 7')]
+    names = told_apart(student(id_, extra_body=body) for id_, body in enumerate(bodies))
+    assert len(set(names.values())) == len(bodies)
+
+
+def test_a_setting_that_only_one_has_is_cut_and_strange_specs_do_no_harm() -> None:
     names = told_apart([student(1, extra_body="x" * 500), Profile(2, "openai", "qwen", {"options": None})])
     assert len(names[1]) < 100
     assert names[2] == "qwen"

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, HttpUrl, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, HttpUrl, field_validator
 from pydantic_core import to_json
 
 from app.engines._openai import reach
@@ -22,13 +23,22 @@ _KEY_VARIABLE = Spelled(
 _OPTIONAL = ("temperature", "top_p")
 
 
+def _printable(text: str) -> str:
+    if not text.isprintable() or text != text.strip():
+        raise ValueError("must be printable, without space around it")
+    return text
+
+
+_Name = Annotated[str, AfterValidator(_printable)]
+
+
 class Served(BaseModel):
     """Options of every model behind a server."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    model: str = Field(min_length=1, max_length=300, description="Name under which the server serves the model.")
-    answers_as: str | None = Field(
+    model: _Name = Field(min_length=1, max_length=300, description="Name under which the server serves the model.")
+    answers_as: _Name | None = Field(
         default=None,
         max_length=300,
         description="Name that the server's answers carry, where it differs from `model`: a dated version, say.",
@@ -99,7 +109,7 @@ class Sampling(Served):
     @classmethod
     def _object(cls, text: str) -> str:
         try:
-            fields = json.loads(text or "{}", parse_constant=_refuse)
+            fields = json.loads(text or "{}", parse_constant=_refuse, parse_float=_finite)
             to_json(fields)  # as it is sent: no half of a surrogate pair, and no more than so deep
         except (ValueError, RecursionError):
             fields = None
@@ -143,3 +153,10 @@ def plain_address(url: HttpUrl) -> HttpUrl:
 
 def _refuse(constant: str) -> None:
     raise ValueError(f"{constant} is not JSON")
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(f"{text} is more than a number holds")
+    return number

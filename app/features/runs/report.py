@@ -18,7 +18,6 @@ def as_data(summary: RunSummary) -> dict[str, object]:
                 for turn, (usable, proposals) in data[name]["usable_by_turn"].items()
             }
     data["ended_because"] = summary.ended_because
-    data["uncounted"] = summary.uncounted
     data["spent"]["tokens"] = summary.spent.tokens
     data["incidents"] = [group | {"last_at": group["last_at"].isoformat()} for group in data["incidents"]]
     return data

@@ -52,7 +52,7 @@ def spending(session: Session, run: Run) -> Spending:
     amounts = (func.coalesce(func.sum(getattr(Chain, name)), 0) for name in SPENT)
     *counts, since = session.execute(select(*amounts, hours).where(Chain.run_id == run.id)).one()
     told, written, read, answered, attempts = map(int, counts)
-    prices = Prices.model_validate(run.prices)
+    prices = prices_of_run(run)
     money = _money(prices, (told, written, read, answered), float(since))
     return Spending(told, written, read, answered, attempts, float(since), money, prices.currency)
 
@@ -68,6 +68,30 @@ def _money(prices: Prices, counts: Sequence[int], hours: float) -> float | None:
     if prices.teacher is None or prices.student is None:
         return None
     return money_for_tokens(prices, counts) + hours * (prices.teacher.hour + prices.student.hour)
+
+
+def prices_of_run(run: Run) -> Prices:
+    """Those of when it started."""
+    return Prices.model_validate(run.prices)
+
+
+def uncounted(caps: Caps, spent: Spending, calls: int, prices: Prices) -> str:
+    """A warning where a cap should count tokens that no server tells; `calls` are those of the teacher."""
+    replies = {
+        "teacher": (calls, spent.teacher_completion_tokens),
+        "student": (spent.attempts, spent.student_completion_tokens),
+    }
+    silent = [role for role, (count, tokens) in replies.items() if count and not tokens]
+    priced = {"teacher": prices.teacher or Price(), "student": prices.student or Price()}
+    blind = {"tokens": silent, "money": [role for role in silent if priced[role].completion]}
+    met = [cap for cap, roles in blind.items() if roles and getattr(caps, cap) is not None]
+    if not met:
+        return ""
+    which = f"the {'cap' if len(met) == 1 else 'caps'} on {' and '.join(met)}"
+    return (
+        f"No completion tokens are told of the {' and the '.join(blind[met[0]])}: nothing of them counts for {which}. "
+        "A cap on attempts or hours holds in any case."
+    )
 
 
 def reached(caps: Caps, spent: Spending) -> str | None:

@@ -15,7 +15,7 @@ from app.features.runs.figures import Cell, ChainCount, IncidentGroup
 from app.features.runs.goals import GoalState, goal_states
 from app.features.runs.previews import Estimate, estimate
 from app.features.runs.schemas import RunConfig
-from app.features.runs.spending import CAPS, Spending, spending
+from app.features.runs.spending import CAPS, Spending, prices_of_run, spending, uncounted
 from app.models import Run
 
 BINS = tuple(bin_.name for bin_ in BROAD)
@@ -102,6 +102,7 @@ class RunSummary:
     goals: tuple[GoalState, ...]
     caps: dict[str, float]  # those that are set
     spent: Spending
+    uncounted: str  # a warning
     capped_by: str  # the cap that stopped it: tokens, attempts, hours or money
     estimate: Estimate | None  # of the whole run, where this is a preview
     incidents: tuple[IncidentGroup, ...]
@@ -126,20 +127,6 @@ class RunSummary:
         return "Stopped with its goal met." if self.goals else ""
 
     @property
-    def uncounted(self) -> str:
-        """A warning where a cap counts tokens that no model server tells."""
-        if not self.caps.keys() & {"tokens", "money"}:
-            return ""
-        told = {
-            "teacher": (sum(arm.proposals for arm in self.arms), self.spent.teacher_completion_tokens),
-            "student": (self.spent.attempts, self.spent.student_completion_tokens),
-        }
-        silent = [role for role, (replies, tokens) in told.items() if replies and not tokens]
-        if not silent:
-            return ""
-        return f"No tokens are told of the {' and the '.join(silent)}: caps on tokens and money go without them."
-
-    @property
     def progress(self) -> float:
         """How near its end is, 0 to 1: by turns done, or by its goal or the cap that it will meet first."""
         if self.state == "finished":
@@ -158,7 +145,7 @@ def summarise(session: Session, run: Run) -> RunSummary:
     config = RunConfig.model_validate(run.config)
     arms = {arm: _arm(arm, plan_of(config, arm).turns, cells, chains, coverage) for arm in ARMS}
     end = run.finished_at or datetime.now(UTC)
-    groups = figures.stop_groups(session, run.id)
+    groups, spent = figures.stop_groups(session, run.id), spending(session, run)
     lanes, lanes_elsewhere = figures.live_lanes(session, run.id)
     return RunSummary(
         run_id=run.id,
@@ -183,7 +170,8 @@ def summarise(session: Session, run: Run) -> RunSummary:
         ),
         goals=tuple(goal_states(session, run, config)),
         caps=caps_of(config.caps),
-        spent=spending(session, run),
+        spent=spent,
+        uncounted=uncounted(config.caps, spent, sum(arm.proposals for arm in arms.values()), prices_of_run(run)),
         capped_by=next((name for name in CAPS for group in groups if group.reason == f"cap_{name}"), ""),
         estimate=estimate(session, run),
         incidents=tuple(figures.incident_groups(session, run.id)),

@@ -91,8 +91,9 @@ class OnePage:
 def remeasurements(request: Request, work: Work, member: Member, pages: PagesDep, before: _MaybeId = None) -> Response:
     rows = queries.listed(work, member.workspace_id, before, _PAGE + 1)
     older = rows[_PAGE - 1].id if len(rows) > _PAGE else None
+    rows = rows[:_PAGE]
     students = told_apart(row.student for row in rows)
-    return pages.render(request, "remeasurements/list.html", ListPage(rows[:_PAGE], students, older))
+    return pages.render(request, "remeasurements/list.html", ListPage(rows, students, older))
 
 
 @router.get("/remeasurements/new")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Annotated
 
@@ -24,7 +24,7 @@ from app.features.runs.summary import BINS
 from app.features.seeds.queries import sets
 from app.features.seeds.schemas import SetRow
 from app.models import Seed
-from app.web.deps import Member, PagesDep, Work
+from app.web.deps import Member, PagesDep, Typed, Work
 from app.web.render import redirect
 
 NAV = None
@@ -100,16 +100,12 @@ class Draft:
         return plain + [(name, value) for name, values in lists for value in values]
 
 
-async def _read_form(request: Request) -> AsyncIterator[FormData]:
-    async with request.form() as typed:
-        file = typed.get("file")
-        if isinstance(file, UploadFile) and file.filename:
-            text = (await file.read(_MAX_YAML + 1)).decode("utf-8", "replace")
-            typed = FormData([*((k, v) for k, v in typed.multi_items() if k != "yaml"), ("yaml", text)])
-        yield typed
-
-
-Typed = Annotated[FormData, Depends(_read_form)]
+async def _with_text_of_file(typed: Typed) -> FormData:
+    file = typed.get("file")
+    if not isinstance(file, UploadFile) or not file.filename:
+        return typed
+    text = (await file.read(_MAX_YAML + 1)).decode("utf-8", "replace")
+    return FormData([*((k, v) for k, v in typed.multi_items() if k != "yaml"), ("yaml", text)])
 
 
 @router.get("/runs/new")
@@ -129,7 +125,13 @@ def new_run(
 
 
 @router.post("/runs/new")
-def start_run(request: Request, work: Work, member: Member, pages: PagesDep, typed: Typed) -> Response:
+def start_run(
+    request: Request,
+    work: Work,
+    member: Member,
+    pages: PagesDep,
+    typed: Annotated[FormData, Depends(_with_text_of_file)],
+) -> Response:
     """`action` is launch, preview (launch its first seeds alone), update (the fields that what was chosen asks for),
     yaml (write it) or load (read it).
     """

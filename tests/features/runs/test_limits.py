@@ -150,14 +150,26 @@ def test_a_cap_on_attempts_ends_a_run_and_changes_nothing_before_it() -> None:
         assert session.get_one(Run, capped).finished_at is not None
 
 
-def test_a_cap_on_tokens_that_no_model_tells_is_warned_of() -> None:
-    """Of the procedural engine, which has none; but only where there is such a cap."""
-    actor = refining.owner_with_seeds(1)
-    for caps, warned in (({"tokens": 1000}, True), ({"attempts": 1000}, False)):
-        run_id = refining.start(actor, environments=["deduction"], caps=caps)
-        assert refining.summary(run_id).uncounted == "", "nothing is asked for yet"
-        refining.drive(run_id)
-        assert ("the teacher and the student" in refining.summary(run_id).uncounted) is warned
+@pytest.mark.parametrize(
+    ("caps", "price", "warned"),
+    [
+        ({"tokens": 1000}, Price(hour=1.0), "the cap on tokens"),
+        ({"tokens": 1000, "money": 1000}, Price(completion=1.0), "the caps on tokens and money"),
+        ({"money": 1000}, Price(hour=1.0), ""),
+        ({"attempts": 1000}, Price(completion=1.0), ""),
+    ],
+)
+def test_caps_that_should_count_what_no_model_tells_are_warned_of(
+    monkeypatch: pytest.MonkeyPatch, caps: dict[str, float], price: Price, warned: str
+) -> None:
+    """The procedural engine has no tokens to tell."""
+    monkeypatch.setattr(settings(), "prices", {"procedural": price})
+    run_id = refining.start(refining.owner_with_seeds(1), environments=["deduction"], caps=caps)
+    assert refining.summary(run_id).uncounted == "", "nothing is asked for yet"
+    refining.drive(run_id)
+    found = refining.summary(run_id).uncounted
+    assert found.startswith("No completion tokens are told of the teacher and the student:") is bool(warned)
+    assert f"for {warned}." in found or not warned
 
 
 @pytest.mark.parametrize("cap", [{"hours": 1e-9}, {"money": 1e-9}])
