@@ -20,8 +20,8 @@ Say = Callable[[str], None]
 async def up(config: Settings, on_ready: Callable[[Serving], Awaitable[None]], *, say: Say = print) -> None:
     """Serves until SIGINT, SIGTERM or SIGHUP; a second signal kills what has not ended by then.
 
-    `on_ready` is called once all services answer. Raises Unavailable, with the end of its log, when one but the worker dies;
-    Conflict when Cairn already runs on the same folder.
+    `on_ready` is called once all services answer. Raises Unavailable, with the end of its log, when a service dies that
+    is not started anew; Conflict when Cairn already runs on the same folder.
     """
     stack = LocalStack(config.data_dir, database_url=config.database_url, redis_url=config.redis_url)
     task = asyncio.current_task()
