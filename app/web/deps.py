@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Annotated
 
 from fastapi import Depends, Path, Request
@@ -38,14 +38,19 @@ Number = Annotated[int, Path(ge=1, le=BIGGEST_NUMBER)]
 _LEFT = 4
 
 
-async def _typed(request: Request) -> FormData:
+async def _typed(request: Request) -> AsyncIterator[FormData]:
     """Empty where nobody can be signed in, or no form is to be brought: what strangers send is not even read."""
     if request.method in csrf.SAFE_METHODS or SESSION_COOKIE not in request.cookies:
-        return FormData()
+        yield FormData()
+        return
     try:
-        return await request.form()
+        typed = await request.form()
     except ClientDisconnect as gone:
         raise HTTPException(400, "The form ended before its end.") from gone
+    try:
+        yield typed
+    finally:
+        await typed.close()
 
 
 Typed = Annotated[FormData, Depends(_typed)]
