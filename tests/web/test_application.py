@@ -104,7 +104,8 @@ def test_a_crash_is_answered_with_an_id_and_no_traceback(caplog: pytest.LogCaptu
     assert answer.headers["x-request-id"] in answer.text
     assert "secret reason" not in answer.text
     assert answer.headers["x-frame-options"] == "DENY"
-    (record,) = [record for record in caplog.records if record.exc_info]
+    (record,) = [record for record in caplog.records if record.name == "app.web.requests"]
+    assert record.exc_info
     assert answer.headers["x-request-id"] in record.getMessage()
 
 
@@ -204,7 +205,7 @@ async def test_a_form_that_breaks_off_is_no_crash(
 
     await application(scope, receive, send)
     assert answered[0]["status"] == 422
-    assert [record for record in caplog.records if record.levelname == "ERROR"] == []
+    assert [record for record in caplog.records if record.name == "app.web.requests"] == []
 
 
 RANGES = ("bytes=0-,0-,0-," * 1_000, "bytes=-9999999999999999999", "bytes=5-1", "lines=1-2", "bytes=" + "9" * 9_000)

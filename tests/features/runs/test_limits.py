@@ -254,7 +254,7 @@ def test_prices_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> No
 
 def test_branches_that_people_ask_for_grow_beyond_a_cap() -> None:
     actor = refining.owner_with_seeds(1)
-    run_id = refining.start(actor, environments=["deduction"], caps={"attempts": 8})
+    run_id = refining.start(actor, environments=["deduction"], turns=30, caps={"attempts": 8})
     refining.drive(run_id)
     assert ends(run_id) == {("stopped", "cap_attempts"): 1}
     with unit_of_work() as session:
